@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A trie on a slab, used as the map layer uses it.
+
+use super::slab::Slab;
+use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
+use std::{
+    alloc::{alloc_zeroed, dealloc},
+    ptr::NonNull,
+};
+
+pub struct Mtrie {
+    pub trie: Trie,
+    pub slab: Slab,
+    reader: Reader,
+    direct: Option<NonNull<u8>>,
+}
+
+impl Mtrie {
+    /// For keys of `data_size` bytes and values of 8; `direct`: with a directly indexed root.
+    pub fn new(data_size: u16, direct: bool) -> Self {
+        let geometry = Geometry::new(data_size, 8).expect("a valid size");
+        // SAFETY: the layout is not empty.
+        let direct = direct
+            .then(|| NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) }).expect("memory"));
+        let trie = match direct {
+            // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
+            Some(block) => unsafe { Trie::with_direct_root(geometry, block) },
+            None => Trie::new(geometry),
+        };
+        // SAFETY: retired blocks are freed in writing calls only, which take the fixture exclusively.
+        Self {
+            trie,
+            slab: Slab::default(),
+            reader: unsafe { Reader::assume() },
+            direct,
+        }
+    }
+
+    pub fn of<const N: usize>(rows: &[(u32, [u8; N], u64)], direct: bool) -> Self {
+        let mut this = Self::new(N as u16, direct);
+        for (len, data, value) in rows {
+            this.insert(*len, data, *value);
+        }
+        this
+    }
+
+    pub fn insert(&mut self, len: u32, data: &[u8], value: u64) -> Outcome {
+        let geometry = *self.trie.geometry();
+        let prefix = Prefix::new(&geometry, len, data).expect("a valid prefix");
+        let block = self.slab.alloc(geometry.entry_layout()).expect("memory");
+        // SAFETY: the block begins with 8 bytes of value; it is given away; we are the only writer.
+        let result = unsafe {
+            block.cast::<u64>().write(value);
+            self.trie.writer().insert(
+                &mut self.slab,
+                prefix,
+                Mode::Any,
+                u64::MAX,
+                NewEntry::new(block),
+            )
+        };
+        self.slab.grace();
+        result.map_err(|(error, _)| error).expect("memory")
+    }
+
+    pub fn remove(&mut self, len: u32, data: &[u8]) {
+        let geometry = *self.trie.geometry();
+        let prefix = Prefix::new(&geometry, len, data).expect("a valid prefix");
+        // SAFETY: we are the only writer.
+        unsafe { self.trie.writer() }
+            .remove(&mut self.slab, prefix)
+            .expect("the prefix is there");
+        self.slab.grace();
+    }
+
+    #[inline]
+    pub fn lookup<const N: usize>(&self, data: &[u8; N]) -> Option<u64> {
+        let prefix = Prefix::new(self.trie.geometry(), 8 * N as u32, data)?;
+        let entry = self.trie.longest_match(&self.reader, prefix)?;
+        // SAFETY: values are 8 bytes, written before insertion and not changed.
+        Some(unsafe { entry.value_ptr().cast::<u64>().read() })
+    }
+
+    /// Walks all entries by key, as get_next_key does; returns their number.
+    pub fn walk<const N: usize>(&self) -> u64 {
+        let (mut count, mut key) = (0, None::<(u32, [u8; N])>);
+        loop {
+            let prefix = key
+                .as_ref()
+                .and_then(|(len, data)| Prefix::new(self.trie.geometry(), *len, data));
+            let Some(entry) = self.trie.next(&self.reader, prefix) else {
+                return count;
+            };
+            let mut data = [0; N];
+            entry.copy_data_to(&mut data);
+            key = Some((entry.prefixlen(), data));
+            count += 1;
+        }
+    }
+
+    pub fn clear(&mut self) {
+        self.trie.clear(&mut self.slab, || {});
+    }
+}
+
+impl Drop for Mtrie {
+    fn drop(&mut self) {
+        self.clear();
+        if let Some(block) = self.direct {
+            // SAFETY: allocated with this layout; the empty trie is not used again.
+            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
+        }
+    }
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Entry blocks: one separately allocated block a prefix.
+//!
+//! ```text
+//! 0            value_size, rounded up to 2
+//! | value      | prefixlen: u16 | data: data_size bytes |
+//! ```
+//!
+//! The value stands first, so that the entry's address is the value's address, which programs keep. It is written by
+//! programs and the map layer while readers look: the core never reads it and never forms a reference to it. prefixlen and
+//! data are written before the entry is published and never after.
+
+use super::{
+    build::Item,
+    prefix::{agree, common_bits, Geometry, Prefix},
+    slot::Raw,
+};
+use core::{marker::PhantomData, ptr::NonNull, slice};
+
+/// A filled entry block that is not in a trie yet; the caller allocated it and wrote the value.
+#[must_use = "the block leaks unless it is inserted or taken back with into_ptr"]
+#[derive(Debug)]
+pub struct NewEntry(NonNull<u8>);
+
+impl NewEntry {
+    /// Takes over a block.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a block for the `entry_layout()` of the trie that it will be inserted into, from the allocator behind the
+    /// `Memory` that the trie is used with, and the caller gives up its ownership.
+    pub unsafe fn new(ptr: NonNull<u8>) -> Self {
+        Self(ptr)
+    }
+
+    /// Gives the block back.
+    pub fn into_ptr(self) -> NonNull<u8> {
+        self.0
+    }
+
+    /// Writes prefixlen and data, and hands over the block.
+    pub(super) fn fill(self, geometry: &Geometry, prefix: Prefix<'_>) -> NonNull<u8> {
+        let data = prefix.bytes(0, geometry.data_size());
+        // SAFETY: the block has entry_layout (contract of `new`), both ranges lie inside it and behind the value, the u16 is
+        // aligned (even offset from an 8-byte boundary), and nobody else has seen the block.
+        unsafe {
+            self.0
+                .add(geometry.prefixlen_offset())
+                .cast::<u16>()
+                .write(prefix.prefixlen() as u16);
+            self.0
+                .add(geometry.data_offset())
+                .copy_from_nonoverlapping(NonNull::from(data).cast(), data.len());
+        }
+        self.0
+    }
+}
+
+/// A published entry that stays readable for `'a`.
+///
+/// # Invariants
+///
+/// The pointer is to an entry block of the trie at hand, whose prefixlen and data are not written during `'a`.
+#[derive(Clone, Copy)]
+pub(super) struct EntryRef<'a>(NonNull<u8>, PhantomData<&'a u8>);
+
+impl<'a> EntryRef<'a> {
+    /// # Safety
+    ///
+    /// The type's invariants hold for `'a`.
+    pub(super) unsafe fn new(ptr: NonNull<u8>) -> Self {
+        // INVARIANT: passed on to the caller.
+        Self(ptr, PhantomData)
+    }
+
+    pub(super) fn ptr(self) -> NonNull<u8> {
+        self.0
+    }
+
+    #[inline]
+    pub(super) fn prefixlen(self, geometry: &Geometry) -> u32 {
+        // SAFETY: by the invariants this reads an initialised, aligned u16 that nobody writes.
+        u32::from(unsafe { self.0.add(geometry.prefixlen_offset()).cast::<u16>().read() })
+    }
+
+    #[inline]
+    pub(super) fn data(self, geometry: &Geometry) -> &'a [u8] {
+        // SAFETY: by the invariants these bytes are initialised and not written during 'a; the value is not among them.
+        unsafe {
+            slice::from_raw_parts(
+                self.0.add(geometry.data_offset()).as_ptr(),
+                geometry.data_size(),
+            )
+        }
+    }
+
+    /// For the slot of an internal prefix.
+    pub(super) fn internal(self) -> Raw {
+        // SAFETY: by the invariants an entry block.
+        unsafe { Raw::internal(self.0) }
+    }
+
+    /// For a slot that `start` bytes lead to.
+    pub(super) fn leaf(self, geometry: &Geometry, start: usize) -> Raw {
+        // SAFETY: by the invariants an entry block.
+        unsafe { Raw::leaf(self.0, self.prefixlen(geometry) as usize == 8 * start) }
+    }
+
+    /// Where in a node at `depth`, and as what, this entry belongs; its prefixlen is at least 8 * depth.
+    pub(super) fn place(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
+        let item = Item::of(self.data(geometry), self.prefixlen(geometry), depth);
+        let raw = match item {
+            Item::Internal(_) => self.internal(),
+            Item::Child(_) => self.leaf(geometry, depth + 1),
+        };
+        (item, raw)
+    }
+
+    /// Whether the entry's prefix covers `key`, whose bytes before `from` are known to agree.
+    #[inline]
+    pub(super) fn covers(self, geometry: &Geometry, key: Prefix<'_>, from: usize) -> bool {
+        let prefixlen = self.prefixlen(geometry);
+        prefixlen <= key.prefixlen() && agree(self.data(geometry), key.data(), from, prefixlen)
+    }
+
+    /// Leading bits shared with `prefix`, no more than either is long; bytes before `from` are known to agree.
+    pub(super) fn common(self, geometry: &Geometry, prefix: Prefix<'_>, from: usize) -> u32 {
+        let limit = self.prefixlen(geometry).min(prefix.prefixlen());
+        common_bits(self.data(geometry), prefix.data(), from, limit)
+    }
+}
+
+/// An entry of a trie, found by a lookup or a walk.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    entry: EntryRef<'a>,
+    geometry: &'a Geometry,
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn new(entry: EntryRef<'a>, geometry: &'a Geometry) -> Self {
+        Self { entry, geometry }
+    }
+
+    /// Where the value is: `value_size` bytes, 8-byte aligned, readable and writable until the grace period after the
+    /// entry's removal. Others may be writing it.
+    #[inline]
+    pub fn value_ptr(&self) -> NonNull<u8> {
+        self.entry.ptr()
+    }
+
+    /// Length in bits.
+    pub fn prefixlen(&self) -> u32 {
+        self.entry.prefixlen(self.geometry)
+    }
+
+    /// The key data as it was given, bits beyond prefixlen included.
+    pub fn data(&self) -> &'a [u8] {
+        self.entry.data(self.geometry)
+    }
+
+    /// Copies as much of the key data as `to` takes.
+    pub fn copy_data_to(&self, to: &mut [u8]) {
+        for (to, from) in to.iter_mut().zip(self.data()) {
+            *to = *from;
+        }
+    }
+}

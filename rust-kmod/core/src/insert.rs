@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Insert and replace: plan and allocate first, then one release store, then retire what was replaced.
+
+use super::{
+    build::{copy, pair, Edit, Item, NewNode},
+    descent::{Descent, End},
+    entry::{EntryRef, NewEntry},
+    memory::Memory,
+    prefix::Prefix,
+    slot::Slot,
+    Error, Writer,
+};
+use core::ptr::NonNull;
+
+/// Which prefixes an update accepts: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Insert or replace.
+    Any,
+    /// Insert only.
+    NoExist,
+    /// Replace only.
+    Exist,
+}
+
+/// What an update did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The prefix is new.
+    Inserted,
+    /// The prefix had an entry, which is retired.
+    Replaced,
+}
+
+impl Writer<'_> {
+    /// Puts `entry`, whose value the caller has written, under `prefix`; writes the rest of it.
+    ///
+    /// Errors are looked at in this order, which is LPM_TRIE's: [`Error::Exists`], [`Error::Missing`], [`Error::Full`] (the prefix is
+    /// new and there are `max_entries` already), [`Error::NoMemory`]. After an error nothing has changed and the block is
+    /// the caller's again. A prefix of another geometry is [`Error::Missing`].
+    pub fn insert<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        prefix: Prefix<'_>,
+        mode: Mode,
+        max_entries: u64,
+        entry: NewEntry,
+    ) -> Result<Outcome, (Error, NewEntry)> {
+        let trie = self.trie;
+        if prefix.data().len() != trie.geometry.data_size() {
+            return Err((Error::Missing, entry));
+        }
+        let descent = trie.descend(prefix);
+        if let Some(old) = descent.found(trie, prefix) {
+            if mode == Mode::NoExist {
+                return Err((Error::Exists, entry));
+            }
+            if !mem.reserve(1) {
+                return Err((Error::NoMemory, entry));
+            }
+            self.replace(mem, &descent, old, prefix, entry);
+            return Ok(Outcome::Replaced);
+        }
+        if mode == Mode::Exist {
+            return Err((Error::Missing, entry));
+        }
+        if trie.len() >= max_entries {
+            return Err((Error::Full, entry));
+        }
+        if !mem.reserve(1) {
+            return Err((Error::NoMemory, entry));
+        }
+        let block = entry.fill(&trie.geometry, prefix);
+        // SAFETY: `fill` completed the entry, and the block is ours.
+        let new = unsafe { EntryRef::new(block) };
+        if self.add(mem, &descent, prefix, new).is_none() {
+            // SAFETY: nothing was published, so the block is as it came, but for bytes that are written again.
+            return Err((Error::NoMemory, unsafe { NewEntry::new(block) }));
+        }
+        trie.stats
+            .grew(M::size_of(trie.geometry.entry_layout()) as u64);
+        trie.stats.entries(1);
+        Ok(Outcome::Inserted)
+    }
+
+    fn replace<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        descent: &Descent<'_>,
+        old: EntryRef<'_>,
+        prefix: Prefix<'_>,
+        entry: NewEntry,
+    ) {
+        let geometry = &self.trie.geometry;
+        let block = entry.fill(geometry, prefix);
+        // SAFETY: `fill` completed the entry, and the block is ours.
+        let new = unsafe { EntryRef::new(block) };
+        match descent.end {
+            End::Item {
+                slot: Some(slot), ..
+            } => slot.publish(new.internal()),
+            _ => descent.slot.publish(new.leaf(geometry, descent.start)),
+        }
+        // SAFETY: the old entry is out of reach for later readers, and is retired this once.
+        unsafe { mem.retire(old.ptr(), geometry.entry_layout()) };
+    }
+
+    /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved retirement.
+    fn add<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        descent: &Descent<'_>,
+        prefix: Prefix<'_>,
+        entry: EntryRef<'_>,
+    ) -> Option<()> {
+        let geometry = &self.trie.geometry;
+        let (slot, start) = (descent.slot, descent.start);
+        match descent.end {
+            End::Vacant if descent.above.is_none() => {
+                self.trie
+                    .publish_entrance(prefix, entry.leaf(geometry, start));
+            }
+            End::Vacant => slot.publish(entry.leaf(geometry, start)),
+            End::Item {
+                slot: Some(vacant), ..
+            } => vacant.publish(entry.internal()),
+            End::Leaf { leaf, common } => {
+                let depth = (common / 8) as usize;
+                let skip = prefix.bytes(start, depth);
+                let node = pair(
+                    mem,
+                    depth,
+                    skip,
+                    leaf.place(geometry, depth),
+                    entry.place(geometry, depth),
+                )?;
+                self.publish(slot, node, mem, None);
+            }
+            End::Item {
+                node, slot: None, ..
+            } => {
+                let (item, raw) = entry.place(geometry, node.depth());
+                let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
+                self.publish(slot, new, mem, Some((node.ptr(), node.layout())));
+            }
+            End::Beside { node, at } => {
+                let (skip, rest) = node.skip().split_at_checked(at - start)?;
+                let (byte, rest) = rest.split_first()?;
+                let below = copy(mem, node, Edit::Keep, &[rest])?;
+                let below_item = (Item::Child(*byte), below.raw());
+                let Some(split) = pair(mem, at, skip, below_item, entry.place(geometry, at)) else {
+                    below.free(mem);
+                    return None;
+                };
+                self.trie.stats.grew(below.size::<M>());
+                self.publish(slot, split, mem, Some((node.ptr(), node.layout())));
+            }
+        }
+        Some(())
+    }
+
+    /// Puts `new` into `slot` and retires the node that it replaces there.
+    pub(super) fn publish<M: Memory>(
+        &mut self,
+        slot: &Slot,
+        new: NewNode,
+        mem: &mut M,
+        old: Option<(NonNull<u8>, core::alloc::Layout)>,
+    ) {
+        self.trie.stats.grew(new.size::<M>());
+        slot.publish(new.raw());
+        if let Some((block, layout)) = old {
+            self.trie.stats.shrank(M::size_of(layout) as u64);
+            // SAFETY: the slot was the only way to the old node; `layout` is the node's own, and it is retired this once.
+            unsafe { mem.retire(block, layout) };
+        }
+    }
+}

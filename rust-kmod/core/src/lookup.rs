@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+//! The longest match, lock-free.
+//!
+//! The descent goes as deep as the key leads. A leaf that covers the key is the answer: none is longer. Otherwise the answer is in the
+//! last node on the way that has an internal prefix that covers the key; nodes are looked at for that only then, because most
+//! lookups in real tables end at a leaf. Path bytes that compression jumped over are in the nodes, so nothing below a node that
+//! the key does not lead through is ever considered.
+
+use super::{
+    direct::{index, START},
+    entry::{Entry, EntryRef},
+    node::NodeRef,
+    prefix::Prefix,
+    slot::{Link, Slot},
+    Reader, Trie,
+};
+
+/// Nodes with internal prefixes that a descent remembers. Address keys of 4 bytes pass no more; longer keys rarely need one that
+/// is further up.
+const REMEMBERED: usize = 8;
+
+impl Trie {
+    /// The entry with the longest prefix that covers `key`, no longer than the key itself.
+    ///
+    /// Any context. Constant stack, no allocation, no lock; the number of steps is bounded by the key's bytes.
+    #[inline]
+    pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
+        let _ = reader;
+        if key.data().len() != self.geometry.data_size() {
+            return None;
+        }
+        let entry = match self.direct() {
+            Some(direct) if key.depth() >= START => {
+                let slot = direct.slot(index(key.data()));
+                self.descend_for(slot, START, key)
+                    .or_else(|| self.below_root(key))
+            }
+            _ => self.below_root(key),
+        };
+        Some(Entry::new(entry?, &self.geometry))
+    }
+
+    fn below_root<'e>(&'e self, key: Prefix<'_>) -> Option<EntryRef<'e>> {
+        self.descend_for(&self.root, 0, key)
+    }
+
+    #[inline]
+    fn descend_for<'e>(
+        &'e self,
+        from: &'e Slot,
+        bytes: usize,
+        key: Prefix<'_>,
+    ) -> Option<EntryRef<'e>> {
+        let (mut slot, mut start) = (from, bytes);
+        let mut passed = [None; REMEMBERED];
+        let mut count = 0;
+        loop {
+            let node = match slot.load() {
+                Link::Node(node) => node,
+                Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
+                    return Some(leaf)
+                }
+                _ => break,
+            };
+            if !node.on_path(key) {
+                break;
+            }
+            if node.has_internals() {
+                passed[count % REMEMBERED] = Some(node);
+                count += 1;
+            }
+            let depth = node.depth();
+            if key.depth() <= depth {
+                break;
+            }
+            let Some(next) = node.child(key.byte(depth)) else {
+                break;
+            };
+            (slot, start) = (next, depth + 1);
+        }
+        for back in 1..=count.min(REMEMBERED) {
+            let node: NodeRef<'e> = passed[(count - back) % REMEMBERED]?;
+            let index = longest_in(node, key);
+            if index != 0 {
+                return match node.internal(index)?.load() {
+                    Link::Entry(entry, _) => Some(entry),
+                    _ => self.descend_testing(from, bytes, key),
+                };
+            }
+        }
+        if count > REMEMBERED {
+            return self.descend_testing(from, bytes, key);
+        }
+        None
+    }
+
+    /// As [`descend_for`](Self::descend_for), looking for internal prefixes, and into their slots, on the way: for when none of the
+    /// remembered nodes had one, or it was vacant (which it is only after a removal that found no memory for a smaller node).
+    #[cold]
+    fn descend_testing<'e>(
+        &'e self,
+        from: &'e Slot,
+        bytes: usize,
+        key: Prefix<'_>,
+    ) -> Option<EntryRef<'e>> {
+        let (mut slot, mut start) = (from, bytes);
+        let mut best = None;
+        loop {
+            let node = match slot.load() {
+                Link::Node(node) => node,
+                Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
+                    return Some(leaf)
+                }
+                _ => return best,
+            };
+            let depth = node.depth();
+            if !node.on_path(key) {
+                return best;
+            }
+            let byte = key.byte(depth);
+            let beyond = key.prefixlen().wrapping_sub(8 * depth as u32);
+            let in_node = (0..=beyond.min(7)).rev().find_map(|len| {
+                match node.internal(super::stride::base_index(byte, len))?.load() {
+                    Link::Entry(entry, _) => Some(entry),
+                    _ => None,
+                }
+            });
+            best = in_node.or(best);
+            if beyond < 8 {
+                return best;
+            }
+            let Some(next) = node.child(byte) else {
+                return best;
+            };
+            (slot, start) = (next, depth + 1);
+        }
+    }
+}
+
+/// Base index of the longest prefix in `node` that covers `key`, which leads to the node; 0: none.
+#[inline]
+fn longest_in(node: NodeRef<'_>, key: Prefix<'_>) -> u8 {
+    let depth = node.depth();
+    if key.depth() > depth {
+        node.longest(key.byte(depth))
+    } else {
+        node.longest_upto(key.byte(depth), key.rest())
+    }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Keys: how long they are in one map ([`Geometry`]), and one of them ([`Prefix`]).
+//!
+//! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond prefixlen are carried along
+//! (get_next_key shows them) and never compared.
+
+use core::alloc::Layout;
+
+/// Bytes of key data that a map may have.
+pub const DATA_SIZE_MAX: u16 = 256;
+
+/// Sizes that all prefixes and entries of one map share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    data_size: u16,
+    value_size: u32,
+}
+
+impl Geometry {
+    /// Keys of `data_size` bytes (1 to 256) with values of `value_size` bytes (at least 1); `None` outside these limits.
+    pub const fn new(data_size: u16, value_size: u32) -> Option<Self> {
+        if data_size == 0
+            || data_size > DATA_SIZE_MAX
+            || value_size == 0
+            || value_size > i32::MAX as u32
+        {
+            return None;
+        }
+        Some(Self {
+            data_size,
+            value_size,
+        })
+    }
+
+    /// Bytes of key data.
+    pub const fn data_size(&self) -> usize {
+        self.data_size as usize
+    }
+
+    /// Bytes of a value.
+    pub const fn value_size(&self) -> usize {
+        self.value_size as usize
+    }
+
+    /// The longest prefixlen in bits.
+    pub const fn max_prefixlen(&self) -> u32 {
+        self.data_size as u32 * 8
+    }
+
+    /// Offset of an entry's prefixlen: behind the value, at an even address.
+    pub(super) const fn prefixlen_offset(&self) -> usize {
+        (self.value_size() + 1) & !1
+    }
+
+    /// Offset of an entry's data.
+    pub(super) const fn data_offset(&self) -> usize {
+        self.prefixlen_offset() + 2
+    }
+
+    /// The block that an entry needs: value, prefixlen, data; 8-byte aligned for the value's sake.
+    pub const fn entry_layout(&self) -> Layout {
+        // SAFETY: 8 is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below isize::MAX.
+        unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), 8) }
+    }
+}
+
+/// A prefix as a caller names it: a length in bits, and key data.
+///
+/// # Invariants
+///
+/// `prefixlen <= 8 * data.len()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix<'a> {
+    prefixlen: u32,
+    data: &'a [u8],
+}
+
+impl<'a> Prefix<'a> {
+    /// `None` if `data` has not the geometry's size, or `prefixlen` exceeds its maximum.
+    pub fn new(geometry: &Geometry, prefixlen: u32, data: &'a [u8]) -> Option<Self> {
+        // INVARIANT: max_prefixlen is eight times the data size that is asked for here.
+        (data.len() == geometry.data_size() && prefixlen <= geometry.max_prefixlen())
+            .then_some(Self { prefixlen, data })
+    }
+
+    /// Length in bits.
+    pub fn prefixlen(&self) -> u32 {
+        self.prefixlen
+    }
+
+    /// The key data, bits beyond prefixlen included.
+    pub fn data(&self) -> &'a [u8] {
+        self.data
+    }
+
+    /// The depth, in whole bytes, at which this prefix ends; the node of that depth would hold it internally.
+    pub(super) fn depth(&self) -> usize {
+        (self.prefixlen / 8) as usize
+    }
+
+    /// Bits beyond [`depth`](Self::depth), 0 to 7.
+    pub(super) fn rest(&self) -> u32 {
+        self.prefixlen % 8
+    }
+
+    /// The same data with at most `bits` bits.
+    pub(super) fn cut(&self, bits: u32) -> Self {
+        // INVARIANT: no longer than before.
+        Self {
+            prefixlen: self.prefixlen.min(bits),
+            data: self.data,
+        }
+    }
+
+    /// Bit `i`.
+    pub(super) fn bit(&self, i: u32) -> bool {
+        self.byte((i / 8) as usize) >> (7 - i % 8) & 1 != 0
+    }
+
+    /// Byte `i`, or 0 beyond the end (which no caller reaches; it spares a panic path).
+    pub(super) fn byte(&self, i: usize) -> u8 {
+        self.data.get(i).copied().unwrap_or(0)
+    }
+
+    /// Bytes `from..to`, or nothing where they do not exist (which no caller reaches).
+    pub(super) fn bytes(&self, from: usize, to: usize) -> &'a [u8] {
+        self.data.get(from..to).unwrap_or(&[])
+    }
+}
+
+/// How many leading bits of `a` and `b` agree, counted from byte `from` on (earlier bytes are known to agree), at most `limit`.
+pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
+    let mut bits = from as u32 * 8;
+    for (x, y) in a.iter().zip(b).skip(from) {
+        if bits >= limit {
+            break;
+        }
+        let diff = x ^ y;
+        if diff != 0 {
+            bits += diff.leading_zeros();
+            break;
+        }
+        bits += 8;
+    }
+    bits.min(limit)
+}
+
+/// Whether the first `bits` bits of `a` and `b` agree, bytes before `from` being known to.
+#[inline]
+pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
+    let whole = (bits / 8) as usize;
+    if from < whole && a.get(from..whole) != b.get(from..whole) {
+        return false;
+    }
+    let rest = bits % 8;
+    if rest == 0 || whole < from {
+        return true;
+    }
+    match (a.get(whole), b.get(whole)) {
+        (Some(x), Some(y)) => (x ^ y) >> (8 - rest) == 0,
+        _ => false,
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+//! Arithmetic within one stride of 8 bits: no pointers, only bitmaps.
+//!
+//! Inside a node, a prefix of `len` bits (0 to 7) with bits `v` has the base index `1 << len | v`; it is the position in a
+//! heap-ordered binary tree. Children take the heap's last level: byte `b` is at `256 + b`.
+//!
+//! ```text
+//! base index      1            len 0   the node's own path
+//!               2   3          len 1
+//!              4 5 6 7         len 2
+//!              ...
+//!           128 ... 255        len 7   internal bitmap, words 2 and 3
+//!           256 ... 511        len 8   child bitmap, words 0 to 3
+//! ```
+//!
+//! Base index 0 is no prefix; it stands for "none".
+
+/// 256 bits.
+pub(super) type Bitmap = [u64; 4];
+
+/// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`.
+static COVERING: [u64; 32] = covering();
+
+const fn covering() -> [u64; 32] {
+    let mut masks = [0u64; 32];
+    let mut top = 0;
+    while top < 32 {
+        let mut index = 32 | top;
+        while index > 0 {
+            masks[top] |= 1 << index;
+            index >>= 1;
+        }
+        top += 1;
+    }
+    masks
+}
+
+/// Base index of the first `len` bits (0 to 7) of `byte`.
+pub(super) fn base_index(byte: u8, len: u32) -> u8 {
+    ((1u32 << (len & 7)) | (u32::from(byte) >> (8 - (len & 7)))) as u8
+}
+
+#[inline]
+pub(super) fn test(map: &Bitmap, index: u8) -> bool {
+    map[(index >> 6) as usize] >> (index & 63) & 1 != 0
+}
+
+pub(super) fn set(map: &mut Bitmap, index: u8) {
+    map[(index >> 6) as usize] |= 1 << (index & 63);
+}
+
+pub(super) fn unset(map: &mut Bitmap, index: u8) {
+    map[(index >> 6) as usize] &= !(1 << (index & 63));
+}
+
+pub(super) fn count(map: &Bitmap) -> usize {
+    map.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+/// The indexes of the set bits, ascending.
+pub(super) fn bits(map: &Bitmap) -> impl Iterator<Item = u8> + '_ {
+    map.iter().zip([0, 64, 128, 192]).flat_map(|(&word, base)| {
+        let mut left = word;
+        core::iter::from_fn(move || {
+            let bit = (left != 0).then(|| left.trailing_zeros() as u8)?;
+            left &= left - 1;
+            Some(base + bit)
+        })
+    })
+}
+
+/// Base index of the longest internal prefix that covers `byte`; 0: none.
+#[inline]
+pub(super) fn longest(internal: &Bitmap, byte: u8) -> u8 {
+    let seven = 128 | byte >> 1;
+    if test(internal, seven) {
+        return seven;
+    }
+    let six = 64 | byte >> 2;
+    if test(internal, six) {
+        return six;
+    }
+    let shorter = internal[0] & COVERING[(byte >> 3) as usize];
+    // 63 - 64 wraps to "none" only for an empty set; bit 0 of word 0 is never set.
+    if shorter == 0 {
+        0
+    } else {
+        63 - shorter.leading_zeros() as u8
+    }
+}
+
+/// As [`longest`], among prefixes of at most `len` bits (0 to 7).
+pub(super) fn longest_upto(internal: &Bitmap, byte: u8, len: u32) -> u8 {
+    let mut index = base_index(byte, len);
+    while index > 0 && !test(internal, index) {
+        index >>= 1;
+    }
+    index
+}
+
+/// The item after `after` (0: from the start) in post-order: longer before shorter, 0-branch before 1-branch. 0: no more.
+///
+/// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one first where ends meet.
+pub(super) fn following(internal: &Bitmap, child: &Bitmap, after: u32) -> u32 {
+    let (mut best, mut best_end) = (0, u32::MAX);
+    for len in (0..=8u32).rev() {
+        let from = if after == 0 { 0 } else { after_at(after, len) };
+        let index = first_from(internal, child, len, from);
+        if index != 0 {
+            let end = (index - (1 << len) + 1) << (8 - len);
+            if end < best_end {
+                (best, best_end) = (index, end);
+            }
+        }
+    }
+    best
+}
+
+/// The least value of length `len` that follows item `after` in post-order.
+fn after_at(after: u32, len: u32) -> u32 {
+    let after_len = 31 - after.leading_zeros();
+    let value = after - (1 << after_len);
+    if len < after_len {
+        value >> (after_len - len)
+    } else {
+        (value + 1) << (len - after_len)
+    }
+}
+
+/// Index of the first item of length `len` whose value is at least `from`; 0: none.
+fn first_from(internal: &Bitmap, child: &Bitmap, len: u32, from: u32) -> u32 {
+    let (mut at, end) = ((1 << len) + from, 2 << len);
+    while at < end {
+        let words = if at < 256 { internal } else { child };
+        let word = words[(at >> 6 & 3) as usize] >> (at & 63);
+        if word != 0 {
+            at += word.trailing_zeros();
+            return if at < end { at } else { 0 };
+        }
+        at = (at | 63) + 1;
+    }
+    0
+}

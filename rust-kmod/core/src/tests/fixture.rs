@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+//! A trie with its heap and its model, driven together and compared after each step.
+
+use super::{
+    check::check,
+    heap::Heap,
+    model::{Model, Row},
+};
+use crate::{Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
+use core::ptr::NonNull;
+use std::{
+    alloc::{alloc_zeroed, dealloc},
+    vec,
+    vec::Vec,
+};
+
+pub(super) struct Fixture {
+    pub(super) trie: Trie,
+    pub(super) heap: Heap,
+    pub(super) model: Model,
+    pub(super) max_entries: u64,
+    direct: Option<NonNull<u8>>,
+}
+
+pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
+    let mut data = vec![0; data_size];
+    entry.copy_data_to(&mut data);
+    // SAFETY: fixtures use values of 8 bytes, written before insertion and not changed.
+    let value = unsafe { entry.value_ptr().cast::<u64>().read() };
+    Row {
+        prefixlen: entry.prefixlen(),
+        data,
+        value,
+    }
+}
+
+/// Of either kind.
+pub(super) fn fixture(data_size: u16, direct: bool) -> Fixture {
+    // Under Miri, half a megabyte of slots to check after each step takes too long.
+    if direct && !cfg!(miri) {
+        Fixture::with_direct_root(data_size)
+    } else {
+        Fixture::new(data_size)
+    }
+}
+
+impl Fixture {
+    pub(super) fn new(data_size: u16) -> Self {
+        let trie = Trie::new(Geometry::new(data_size, 8).expect("the size is valid"));
+        Self {
+            trie,
+            heap: Heap::default(),
+            model: Model::default(),
+            max_entries: u64::MAX,
+            direct: None,
+        }
+    }
+
+    /// With a directly indexed root.
+    pub(super) fn with_direct_root(data_size: u16) -> Self {
+        // SAFETY: the layout is not empty.
+        let block = NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) })
+            .expect("the host has memory");
+        let geometry = Geometry::new(data_size, 8).expect("the size is valid");
+        // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
+        let trie = unsafe { Trie::with_direct_root(geometry, block) };
+        let (heap, model) = (Heap::default(), Model::default());
+        Self {
+            trie,
+            heap,
+            model,
+            max_entries: u64::MAX,
+            direct: Some(block),
+        }
+    }
+
+    pub(super) fn geometry(&self) -> Geometry {
+        *self.trie.geometry()
+    }
+
+    /// An entry block with `value`, from memory that does not fail.
+    fn entry(&mut self, value: u64) -> NewEntry {
+        let budget = self.heap.budget.take();
+        let block = self
+            .heap
+            .alloc(self.geometry().entry_layout())
+            .expect("no budget is set");
+        self.heap.budget = budget;
+        // SAFETY: the block is fresh, and 8 bytes of value are its beginning.
+        unsafe { block.cast::<u64>().write(value) };
+        // SAFETY: it has the layout, and is given away here.
+        unsafe { NewEntry::new(block) }
+    }
+
+    /// Inserts into the trie; into the model, too, if that worked.
+    pub(super) fn insert(
+        &mut self,
+        key: (u32, &[u8]),
+        value: u64,
+        mode: Mode,
+    ) -> Result<Outcome, Error> {
+        let entry = self.entry(value);
+        let geometry = self.geometry();
+        let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
+        // SAFETY: one thread, one writer; the heap frees retired blocks in `grace` only.
+        let result = unsafe { self.trie.writer() }.insert(
+            &mut self.heap,
+            prefix,
+            mode,
+            self.max_entries,
+            entry,
+        );
+        match result {
+            Ok(outcome) => {
+                self.model.insert(Row {
+                    prefixlen: key.0,
+                    data: key.1.to_vec(),
+                    value,
+                });
+                Ok(outcome)
+            }
+            Err((error, entry)) => {
+                // SAFETY: the block came back unpublished.
+                unsafe { self.heap.free(entry.into_ptr(), geometry.entry_layout()) };
+                Err(error)
+            }
+        }
+    }
+
+    /// What the model says that an insertion must do when memory does not fail.
+    pub(super) fn expected(&self, key: (u32, &[u8]), mode: Mode) -> Result<Outcome, Error> {
+        match (self.model.position(key).is_ok(), mode) {
+            (true, Mode::NoExist) => Err(Error::Exists),
+            (true, _) => Ok(Outcome::Replaced),
+            (false, Mode::Exist) => Err(Error::Missing),
+            (false, _) if self.model.rows.len() as u64 >= self.max_entries => Err(Error::Full),
+            (false, _) => Ok(Outcome::Inserted),
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: (u32, &[u8])) -> Result<(), Error> {
+        let geometry = self.geometry();
+        let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
+        // SAFETY: as in `insert`.
+        let result = unsafe { self.trie.writer() }.remove(&mut self.heap, prefix);
+        if result.is_ok() {
+            assert!(self.model.remove(key), "what is removed was there");
+        }
+        result
+    }
+
+    pub(super) fn longest_match(&self, key: (u32, &[u8])) -> Option<Row> {
+        // SAFETY: one thread; nothing is freed while the reader lives.
+        let reader = unsafe { Reader::assume() };
+        let geometry = self.geometry();
+        let found = self
+            .trie
+            .longest_match(&reader, Prefix::new(&geometry, key.0, key.1)?)?;
+        Some(row(&found, geometry.data_size()))
+    }
+
+    pub(super) fn next(&self, key: Option<(u32, &[u8])>) -> Option<Row> {
+        // SAFETY: as above.
+        let reader = unsafe { Reader::assume() };
+        let geometry = self.geometry();
+        let prefix = key.and_then(|(len, data)| Prefix::new(&geometry, len, data));
+        Some(row(&self.trie.next(&reader, prefix)?, geometry.data_size()))
+    }
+
+    /// The whole walk.
+    pub(super) fn walk(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        while let Some(row) = self.next(rows.last().map(|row| (row.prefixlen, &row.data[..]))) {
+            assert!(rows.len() <= self.model.rows.len(), "the walk ends");
+            rows.push(row);
+        }
+        rows
+    }
+
+    /// Compares counters and structure with the model; `vacant`: vacant slots may be there.
+    pub(super) fn check(&mut self, vacant: bool) {
+        self.heap.grace();
+        check(&self.trie, &self.heap, vacant);
+        assert_eq!(
+            self.trie.len(),
+            self.model.rows.len() as u64,
+            "len counts the entries"
+        );
+    }
+
+    /// What an empty one of this kind takes.
+    pub(super) fn empty_bytes(&self) -> u64 {
+        self.direct.map_or(0, |_| Trie::DIRECT_LAYOUT.size() as u64)
+    }
+
+    /// Bytes of a fresh trie with the same content.
+    pub(super) fn fresh_bytes(&self) -> u64 {
+        let size = self.geometry().data_size() as u16;
+        let direct = self.direct.is_some();
+        let mut fresh = if direct {
+            Fixture::with_direct_root(size)
+        } else {
+            Fixture::new(size)
+        };
+        for row in &self.model.rows {
+            assert_eq!(
+                fresh.insert((row.prefixlen, &row.data), row.value, Mode::NoExist),
+                Ok(Outcome::Inserted),
+                "the model's rows are distinct"
+            );
+        }
+        fresh.trie.bytes()
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.trie.clear(&mut self.heap, || {});
+        if let Some(block) = self.direct {
+            // SAFETY: allocated with this layout; the empty trie is not used again.
+            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
+        }
+    }
+}
