@@ -1,0 +1,82 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the scripts share: where things live, how they speak, how a long command
+# is kept quiet. Sourced, never run.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+# Everything fetched or built outside cargo's target directory lives here.
+cache=${LPM_MTRIE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lpm-mtrie}
+# The kernels of this checkout: links into the cache, made by scripts/kernel.
+# shellcheck disable=SC2034  # used by the scripts that source this file
+kernels=$root/target/kernels
+# The static programs that run in the machine: machine-init, suite, demo.
+# shellcheck disable=SC2034  # used by the scripts that source this file
+programs=${CARGO_TARGET_DIR:-$root/target}/x86_64-unknown-linux-musl/release
+llvm=19
+bindgen_version=0.72.1
+# shellcheck disable=SC2034  # used by the scripts that source this file
+bindgen_root=$cache/bindgen-$bindgen_version
+rust_version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
+
+# A shell that was open before rustup came does not have it in PATH yet; depmod
+# and modprobe are outside a plain user's PATH on Debian.
+[[ :$PATH: == *:$bindgen_root/bin:* ]] ||
+	PATH=$bindgen_root/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin
+# Kernel builds run outside the checkout, where rust-toolchain.toml is not seen.
+RUSTUP_TOOLCHAIN=$rust_version
+# bindgen must read the kernel's headers as the compiler does: same version.
+LIBCLANG_PATH=/usr/lib/llvm-$llvm/lib
+export PATH RUSTUP_TOOLCHAIN LIBCLANG_PATH
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# usage: print the comment block at the head of the running script.
+usage() { sed -n '/^# SPDX/d; 2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
+# took START: seconds since START (a value of $SECONDS), for people.
+took() {
+	local s=$((SECONDS - $1))
+	if ((s < 100)); then echo "$s s"; else echo "$((s / 60)) min $((s % 60)) s"; fi
+}
+
+# quietly LOG WHAT COMMAND…: run COMMAND with its output in LOG, say once a
+# minute that it lives, and show the log's end if it fails.
+quietly() {
+	local log=$1 what=$2 start=$SECONDS pid beat status=0
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	"$@" </dev/null >"$log" 2>&1 &
+	pid=$!
+	(
+		# The lock on the cache is not this process's to hold on to.
+		trap 'kill "$nap" 2>/dev/null; exit' TERM
+		while sleep 60 >/dev/null 2>&1 & nap=$!; wait "$nap"; do
+			say "$what: $(took "$start"), $(wc -l <"$log") lines in $log"
+		done
+	) 9>&- &
+	beat=$!
+	# shellcheck disable=SC2064  # the ids of now
+	trap "kill $pid $beat 2>/dev/null" EXIT
+	wait "$pid" || status=$?
+	kill "$beat" 2>/dev/null || true
+	trap - EXIT
+	((status == 0)) && return
+	say "$what failed with status $status; from $log:"
+	{ grep -nE '(^|[ :])([Ee]rror|\*\*\*|undefined)|warning: unused' "$log" | head -n 20; echo ...; tail -n 20 "$log"; } >&2
+	return "$status"
+}
+
+# hash_of FILE…: one sha256 over names (as given) and contents.
+hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
+
+# lock_cache: hold the cache until this script ends; two runs would otherwise
+# build in one directory. A script that is called by the holder passes.
+lock_cache() {
+	[[ ${LPM_MTRIE_LOCKED-} == "$cache" ]] && return
+	mkdir -p "$cache"
+	exec 9>"$cache/lock"
+	flock -n 9 || { say "waiting for another run that uses $cache"; flock 9; }
+	export LPM_MTRIE_LOCKED=$cache
+}
