@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! An IP prefix as both families share it: a left-aligned 128-bit address and a length.
+//!
+//! `10.0.0.0/8` is held as `0x0a00_0000_0000…` and 8, so sorting, masking and matching are one
+//! code for IPv4 and IPv6; only [`Family`] knows how many bytes reach the kernel.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// The two address families; each has a map of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    pub fn of(addr: IpAddr) -> Self {
+        match addr {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    /// Bits of an address: the longest prefix.
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::V4 => 32,
+            Self::V6 => 128,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// The address that [`left_aligned`] came from.
+    pub fn address(self, bits: u128) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::from_bits((bits >> 96) as u32).into(),
+            Self::V6 => Ipv6Addr::from_bits(bits).into(),
+        }
+    }
+
+    /// A map's key: `struct bpf_lpm_trie_key_u8`, the length in the machine's byte order, then the
+    /// address as it stands in a packet. IPv4 keys are 8 bytes, IPv6 keys are 20.
+    pub fn key(self, bits: u128, len: u8) -> Key {
+        let mut key = Key {
+            bytes: [0; 20],
+            len: 4 + usize::from(self.bits() / 8),
+        };
+        key.bytes[..4].copy_from_slice(&u32::from(len).to_ne_bytes());
+        key.bytes[4..].copy_from_slice(&bits.to_be_bytes());
+        key
+    }
+}
+
+/// The bytes of one map key.
+pub struct Key {
+    bytes: [u8; 20],
+    len: usize,
+}
+
+impl Key {
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+/// An address with its first bit at bit 127, whatever its family.
+pub fn left_aligned(addr: IpAddr) -> u128 {
+    match addr {
+        IpAddr::V4(addr) => u128::from(addr.to_bits()) << 96,
+        IpAddr::V6(addr) => addr.to_bits(),
+    }
+}
+
+/// A prefix as the list wrote it: bits beyond `len` may be set, as the kernel accepts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    pub bits: u128,
+    pub len: u8,
+}
+
+impl Prefix {
+    fn mask(self) -> u128 {
+        match self.len {
+            0 => 0,
+            len => u128::MAX << (128 - len),
+        }
+    }
+
+    /// The first address that the prefix covers.
+    pub fn start(self) -> u128 {
+        self.bits & self.mask()
+    }
+
+    /// The last one, in 128 bits.
+    pub fn end(self) -> u128 {
+        self.bits | !self.mask()
+    }
+
+    pub fn contains(self, addr: u128) -> bool {
+        addr & self.mask() == self.start()
+    }
+
+    /// `1.1.1.0/24`: without the bits that do not count.
+    pub fn display(self, family: Family) -> impl fmt::Display {
+        format!("{}/{}", family.address(self.start()), self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_in_network_order_and_of_the_familys_size() {
+        let v4 = left_aligned("10.1.2.3".parse().unwrap());
+        let key = Family::V4.key(v4, 24);
+        assert_eq!(&key.as_bytes()[4..], [10, 1, 2, 3], "IPv4 data is 4 bytes");
+        assert_eq!(key.as_bytes()[..4], 24_u32.to_ne_bytes());
+        let v6 = left_aligned("2001:db8::1".parse().unwrap());
+        let key = Family::V6.key(v6, 128);
+        assert_eq!(key.as_bytes().len(), 20, "IPv6 keys are 4 + 16 bytes");
+        assert_eq!(key.as_bytes()[4..8], [0x20, 1, 0x0d, 0xb8]);
+    }
+
+    #[test]
+    fn a_prefix_covers_from_start_to_end() {
+        let host_bits_set = Prefix {
+            bits: left_aligned("10.1.2.3".parse().unwrap()),
+            len: 8,
+        };
+        assert_eq!(host_bits_set.display(Family::V4).to_string(), "10.0.0.0/8");
+        assert!(host_bits_set.contains(left_aligned("10.255.255.255".parse().unwrap())));
+        assert!(!host_bits_set.contains(left_aligned("11.0.0.0".parse().unwrap())));
+        let everything = Prefix { bits: 1, len: 0 };
+        assert_eq!((everything.start(), everything.end()), (0, u128::MAX));
+    }
+}

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Load an ELF object whose `.maps` names LPM_MTRIE.
+//!
+//! aya's loader refuses map types that it does not know before any option is
+//! asked; its parser and relocator, aya-obj, do not mind. So: parse, create
+//! the maps with the running kernel's number for the type, relocate, load.
+//!
+//! ```no_run
+//! let elf = std::fs::read("prog.bpf.o")?;
+//! let mut object = lpm_mtrie::Loader::new().max_entries("routes", 1_000_000).load(&elf)?;
+//! let program = object.load_program("count")?;
+//! let routes = lpm_mtrie::map::typed::<u32, u32>(object.take_map("routes")?)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A loaded [`Program`] is a descriptor; pin it and open it with aya's
+//! `Xdp::from_pin` and its like to attach it by aya's calls.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::CStr,
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
+
+use aya::maps::{MapData, MapError};
+use aya_obj::{
+    EbpfSectionKind, ProgramSection,
+    btf::BtfFeatures,
+    generated::{bpf_attach_type, bpf_prog_type},
+    programs::CgroupSkbAttachType,
+};
+use thiserror::Error;
+
+use crate::{
+    MapType, MapTypeError, RawMap,
+    sys::{
+        self,
+        map::MapAttr,
+        prog::{ProgAttr, Records, Rejected},
+    },
+};
+
+/// What an object says for the type: `include/lpm_mtrie.bpf.h`.
+const NUMBER_IN_OBJECTS: u32 = 36;
+
+/// Why an object, or a program of it, did not load.
+#[derive(Debug, Error)]
+pub enum ObjectError {
+    #[error("not a BPF object that can be read: {0}")]
+    Parse(#[from] aya_obj::ParseError),
+    #[error(transparent)]
+    MapType(#[from] MapTypeError),
+    #[error("the object's BTF cannot be fixed up: {0}")]
+    Btf(#[from] aya_obj::btf::BtfError),
+    #[error("the object's BTF was refused: {0}")]
+    BtfRefused(Rejected),
+    #[error(
+        "map {name} (type {map_type}, key {key_size}, value {value_size}, max_entries {max_entries}, flags {flags:#x}) was not created: {source}"
+    )]
+    Map {
+        name: String,
+        map_type: u32,
+        key_size: u32,
+        value_size: u32,
+        max_entries: u32,
+        flags: u32,
+        source: io::Error,
+    },
+    #[error("map {name} cannot be opened: {source}")]
+    OpenMap { name: String, source: MapError },
+    #[error("map {name}: its initial data was not written: {source}")]
+    Data { name: String, source: io::Error },
+    #[error("a reference could not be relocated: {0}")]
+    Relocation(#[from] aya_obj::relocation::EbpfRelocationError),
+    #[error("the object has no {what} named {name}; it has {present}")]
+    NoSuch {
+        what: &'static str,
+        name: String,
+        present: String,
+    },
+    #[error("program {name} is in a section of a kind that this loader does not load: {section}")]
+    Section { name: String, section: String },
+    #[error("program {name}: {source}")]
+    Program { name: String, source: Rejected },
+}
+
+/// What to change of an object's maps while it is loaded.
+#[derive(Debug, Default)]
+pub struct Loader {
+    lpm_type: Option<MapType>,
+    max_entries: HashMap<String, u32>,
+    reuse: HashMap<String, OwnedFd>,
+    constants: HashMap<String, Vec<u8>>,
+}
+
+impl Loader {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Maps that name LPM_MTRIE become maps of this type instead, for the same
+    /// program on LPM_TRIE. Without it the running kernel is asked.
+    pub fn lpm_type(mut self, map_type: MapType) -> Self {
+        self.lpm_type = Some(map_type);
+        self
+    }
+
+    /// Creates `map` with this many entries instead of what the object says.
+    pub fn max_entries(mut self, map: &str, max_entries: u32) -> Self {
+        self.max_entries.insert(map.to_owned(), max_entries);
+        self
+    }
+
+    /// Uses an existing map instead of creating `map`.
+    pub fn reuse(mut self, map: &str, fd: OwnedFd) -> Self {
+        self.reuse.insert(map.to_owned(), fd);
+        self
+    }
+
+    /// Sets a `const volatile` variable of the object; `bytes` has its size.
+    pub fn constant(mut self, name: &str, bytes: &[u8]) -> Self {
+        self.constants.insert(name.to_owned(), bytes.to_vec());
+        self
+    }
+
+    /// Creates the maps of the object; programs are loaded one by one after.
+    pub fn load(mut self, elf: &[u8]) -> Result<Object, ObjectError> {
+        let mut object = aya_obj::Object::parse(elf)?;
+        let constants = self.constants.iter();
+        object.patch_map_data(
+            constants
+                .map(|(name, bytes)| (name.as_str(), (bytes.as_slice(), true)))
+                .collect(),
+        )?;
+
+        // Linux 7.3 has every BTF feature that aya-obj can do without.
+        let features = BtfFeatures::new(true, true, true, true, true, true, true, true);
+        let btf = match object.fixup_and_sanitize_btf(&features)? {
+            Some(btf) => {
+                Some(sys::prog::load_btf(&btf.to_bytes()).map_err(ObjectError::BtfRefused)?)
+            }
+            None => None,
+        };
+
+        let mut maps = HashMap::new();
+        for (name, definition) in &object.maps {
+            let fd = match self.reuse.remove(name) {
+                Some(fd) => fd,
+                None => self.create(name, definition, btf.as_ref().map(AsFd::as_fd))?,
+            };
+            let data = MapData::from_fd(fd).map_err(|source| ObjectError::OpenMap {
+                name: name.clone(),
+                source,
+            })?;
+            maps.insert(name.clone(), data);
+        }
+
+        let text: HashSet<usize> = object
+            .functions
+            .keys()
+            .map(|(section, _)| *section)
+            .collect();
+        let definitions = object.maps.clone();
+        object.relocate_maps(
+            definitions
+                .iter()
+                .map(|(name, map)| (name.as_str(), maps[name].fd().as_fd().as_raw_fd(), map)),
+            &text,
+        )?;
+        object.relocate_calls(&text)?;
+        Ok(Object { object, btf, maps })
+    }
+
+    fn create(
+        &mut self,
+        name: &str,
+        definition: &aya_obj::Map,
+        btf: Option<BorrowedFd<'_>>,
+    ) -> Result<OwnedFd, ObjectError> {
+        // The template lives until the outer map has copied its properties.
+        let inner = definition
+            .inner()
+            .map(|inner| self.create(&format!("{name}.in"), &inner, btf))
+            .transpose()?;
+
+        let mut attr = MapAttr {
+            map_type: self.number(definition.map_type())?,
+            key_size: definition.key_size(),
+            value_size: definition.value_size(),
+            max_entries: *self
+                .max_entries
+                .get(name)
+                .unwrap_or(&definition.max_entries()),
+            map_flags: definition.map_flags(),
+            map_extra: definition.map_extra(),
+            ..MapAttr::default()
+        }
+        .named(name.trim_start_matches('.'));
+        if let Some(inner) = &inner {
+            attr.inner_map_fd = sys::raw(inner.as_fd());
+        } else if let (aya_obj::Map::Btf(map), Some(btf)) = (definition, btf) {
+            attr.btf_fd = sys::raw(btf);
+            attr.btf_key_type_id = map.def.btf_key_type_id;
+            attr.btf_value_type_id = map.def.btf_value_type_id;
+        }
+
+        let fd = sys::map::create(&attr).map_err(|source| ObjectError::Map {
+            name: name.to_owned(),
+            map_type: attr.map_type,
+            key_size: attr.key_size,
+            value_size: attr.value_size,
+            max_entries: attr.max_entries,
+            flags: attr.map_flags,
+            source,
+        })?;
+        fill(&fd, definition).map_err(|source| ObjectError::Data {
+            name: name.to_owned(),
+            source,
+        })?;
+        Ok(fd)
+    }
+
+    fn number(&mut self, in_object: u32) -> Result<u32, MapTypeError> {
+        if in_object != NUMBER_IN_OBJECTS {
+            return Ok(in_object);
+        }
+        let found = match self.lpm_type {
+            Some(map_type) => map_type,
+            None => MapType::lpm_mtrie()?,
+        };
+        self.lpm_type = Some(found);
+        Ok(found.number())
+    }
+}
+
+/// Global variables are an array of one element; constants are frozen after.
+fn fill(fd: &OwnedFd, definition: &aya_obj::Map) -> io::Result<()> {
+    if definition.data().is_empty() {
+        return Ok(());
+    }
+    let map = RawMap::new(fd)?;
+    map.update(&0u32.to_ne_bytes(), definition.data(), 0)?;
+    if definition.section_kind() == EbpfSectionKind::Rodata {
+        map.freeze()?;
+    }
+    Ok(())
+}
+
+/// An object whose maps exist.
+#[derive(Debug)]
+pub struct Object {
+    object: aya_obj::Object,
+    btf: Option<OwnedFd>,
+    maps: HashMap<String, MapData>,
+}
+
+/// A program that the kernel has accepted; gone with the last descriptor,
+/// pin or link.
+#[derive(Debug)]
+pub struct Program {
+    fd: OwnedFd,
+}
+
+impl Program {
+    /// BPF_PROG_TEST_RUN with a packet.
+    pub fn test_run(&self, packet: &[u8]) -> io::Result<sys::prog::TestResult> {
+        let run = sys::prog::TestRun {
+            data: packet,
+            ctx: &[],
+            repeat: 1,
+        };
+        sys::prog::test_run(self.fd.as_fd(), &run)
+    }
+}
+
+impl AsFd for Program {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Object {
+    pub fn map(&self, name: &str) -> Result<&MapData, ObjectError> {
+        self.maps
+            .get(name)
+            .ok_or_else(|| no_such("map", name, self.maps.keys()))
+    }
+
+    /// Takes a map out. Keep it open while programs that use it are loaded:
+    /// their instructions hold the descriptor's number.
+    pub fn take_map(&mut self, name: &str) -> Result<MapData, ObjectError> {
+        self.maps
+            .remove(name)
+            .ok_or_else(|| no_such("map", name, self.maps.keys()))
+    }
+
+    /// Program names, sorted.
+    pub fn programs(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.object.programs.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub fn load_program(&self, name: &str) -> Result<Program, ObjectError> {
+        let program = self
+            .object
+            .programs
+            .get(name)
+            .ok_or_else(|| no_such("program", name, self.object.programs.keys()))?;
+        let (prog_type, expected_attach_type) =
+            kind(&program.section).ok_or_else(|| ObjectError::Section {
+                name: name.to_owned(),
+                section: format!("{:?}", program.section),
+            })?;
+        let license: &CStr = &program.license;
+        let function = &self.object.functions[&program.function_key()];
+        let attr = ProgAttr {
+            prog_type,
+            expected_attach_type,
+            name,
+            insns: &function.instructions,
+            license,
+            flags: 0,
+            btf: self.btf.as_ref().map(AsFd::as_fd),
+            func_info: Records {
+                bytes: function.func_info.func_info_bytes(),
+                record_size: function.func_info_rec_size as u32,
+                count: function.func_info.func_info.len() as u32,
+            },
+            line_info: Records {
+                bytes: function.line_info.line_info_bytes(),
+                record_size: function.line_info_rec_size as u32,
+                count: function.line_info.line_info.len() as u32,
+            },
+        };
+        sys::prog::load(&attr)
+            .map(|fd| Program { fd })
+            .map_err(|source| ObjectError::Program {
+                name: name.to_owned(),
+                source,
+            })
+    }
+}
+
+fn no_such<'a>(
+    what: &'static str,
+    name: &str,
+    present: impl Iterator<Item = &'a String>,
+) -> ObjectError {
+    let mut present: Vec<_> = present.map(String::as_str).collect();
+    present.sort_unstable();
+    ObjectError::NoSuch {
+        what,
+        name: name.to_owned(),
+        present: present.join(", "),
+    }
+}
+
+/// The program type of a section, and where it expects to be attached.
+fn kind(section: &ProgramSection) -> Option<(bpf_prog_type, Option<bpf_attach_type>)> {
+    use bpf_attach_type::*;
+    use bpf_prog_type::*;
+    Some(match section {
+        ProgramSection::SocketFilter => (BPF_PROG_TYPE_SOCKET_FILTER, None),
+        ProgramSection::SchedClassifier => (BPF_PROG_TYPE_SCHED_CLS, None),
+        ProgramSection::Xdp { frags: false, .. } => (BPF_PROG_TYPE_XDP, Some(BPF_XDP)),
+        ProgramSection::CgroupSkb { attach_type } => (
+            BPF_PROG_TYPE_CGROUP_SKB,
+            Some(match attach_type {
+                Some(CgroupSkbAttachType::Egress) => BPF_CGROUP_INET_EGRESS,
+                Some(CgroupSkbAttachType::Ingress) | None => BPF_CGROUP_INET_INGRESS,
+            }),
+        ),
+        ProgramSection::KProbe | ProgramSection::KRetProbe => (BPF_PROG_TYPE_KPROBE, None),
+        ProgramSection::TracePoint => (BPF_PROG_TYPE_TRACEPOINT, None),
+        ProgramSection::RawTracePoint => (BPF_PROG_TYPE_RAW_TRACEPOINT, None),
+        ProgramSection::PerfEvent => (BPF_PROG_TYPE_PERF_EVENT, None),
+        _ => return None,
+    })
+}

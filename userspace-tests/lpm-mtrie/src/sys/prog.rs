@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The bpf(2) commands on programs: load with the verifier's log, test run,
+//! and the attachments that need no more than this call.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+};
+
+use aya_obj::generated::{bpf_attach_type, bpf_cmd, bpf_insn, bpf_prog_type};
+
+use super::{address, attr, bpf, bpf_fd, raw};
+
+/// Records that describe a program's functions or lines, with their BTF.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    pub bytes: Vec<u8>,
+    pub record_size: u32,
+    pub count: u32,
+}
+
+/// What BPF_PROG_LOAD takes.
+#[derive(Clone, Debug)]
+pub struct ProgAttr<'a> {
+    pub prog_type: bpf_prog_type,
+    pub expected_attach_type: Option<bpf_attach_type>,
+    pub name: &'a str,
+    pub insns: &'a [bpf_insn],
+    pub license: &'a CStr,
+    pub flags: u32,
+    pub btf: Option<BorrowedFd<'a>>,
+    pub func_info: Records,
+    pub line_info: Records,
+}
+
+impl<'a> ProgAttr<'a> {
+    /// A program of bare instructions, under the GPL.
+    pub fn new(prog_type: bpf_prog_type, insns: &'a [bpf_insn]) -> Self {
+        Self {
+            prog_type,
+            expected_attach_type: None,
+            name: "",
+            insns,
+            license: c"GPL",
+            flags: 0,
+            btf: None,
+            func_info: Records::default(),
+            line_info: Records::default(),
+        }
+    }
+}
+
+/// A refused program: the errno, and what the verifier wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel refused the program: {error}\n{log}")]
+pub struct Rejected {
+    pub error: io::Error,
+    pub log: String,
+}
+
+impl Rejected {
+    /// `log` is the buffer that the kernel wrote to, up to its first NUL.
+    fn new(error: io::Error, log: &[u8]) -> Self {
+        let text = log.split(|byte| *byte == 0).next().unwrap_or_default();
+        Self {
+            error,
+            log: String::from_utf8_lossy(text).into_owned(),
+        }
+    }
+}
+
+/// The verifier's log of the refused programs of this project stays far below.
+const LOG_SIZE: usize = 1 << 20;
+
+/// BPF_PROG_LOAD, with log level 1: the log comes back when it fails.
+pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
+    let mut log = vec![0u8; LOG_SIZE];
+    let mut attr = attr();
+    attr.__bindgen_anon_3.prog_type = prog.prog_type as u32;
+    attr.__bindgen_anon_3.expected_attach_type =
+        prog.expected_attach_type.map_or(0, |attach| attach as u32);
+    let mut name: [libc::c_char; 16] = [0; 16];
+    for (to, from) in name[..15].iter_mut().zip(prog.name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    attr.__bindgen_anon_3.prog_name = name;
+    attr.__bindgen_anon_3.insns = address(prog.insns.as_ptr());
+    attr.__bindgen_anon_3.insn_cnt = prog.insns.len() as u32;
+    attr.__bindgen_anon_3.license = address(prog.license.as_ptr());
+    attr.__bindgen_anon_3.prog_flags = prog.flags;
+    attr.__bindgen_anon_3.log_level = 1;
+    attr.__bindgen_anon_3.log_size = log.len() as u32;
+    attr.__bindgen_anon_3.log_buf = address(log.as_mut_ptr());
+    if let Some(btf) = prog.btf {
+        attr.__bindgen_anon_3.prog_btf_fd = raw(btf);
+        attr.__bindgen_anon_3.func_info = address(prog.func_info.bytes.as_ptr());
+        attr.__bindgen_anon_3.func_info_rec_size = prog.func_info.record_size;
+        attr.__bindgen_anon_3.func_info_cnt = prog.func_info.count;
+        attr.__bindgen_anon_3.line_info = address(prog.line_info.bytes.as_ptr());
+        attr.__bindgen_anon_3.line_info_rec_size = prog.line_info.record_size;
+        attr.__bindgen_anon_3.line_info_cnt = prog.line_info.count;
+    }
+    // SAFETY: every address is of a buffer borrowed for the whole call, with its length beside it;
+    // the kernel writes to the log alone, within `log_size`.
+    unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
+}
+
+/// BPF_BTF_LOAD.
+pub fn load_btf(blob: &[u8]) -> Result<OwnedFd, Rejected> {
+    let mut log = vec![0u8; LOG_SIZE];
+    let mut attr = attr();
+    attr.__bindgen_anon_7.btf = address(blob.as_ptr());
+    attr.__bindgen_anon_7.btf_size = blob.len() as u32;
+    attr.__bindgen_anon_7.btf_log_buf = address(log.as_mut_ptr());
+    attr.__bindgen_anon_7.btf_log_size = log.len() as u32;
+    attr.__bindgen_anon_7.btf_log_level = 1;
+    // SAFETY: the kernel reads `blob` and writes to the log, both within the lengths given.
+    unsafe { bpf_fd(bpf_cmd::BPF_BTF_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
+}
+
+/// Input of a test run. `data` is the packet, `ctx` the context where the
+/// program type wants one (raw tracepoints: an array of u64 arguments).
+#[derive(Clone, Copy, Debug)]
+pub struct TestRun<'a> {
+    pub data: &'a [u8],
+    pub ctx: &'a [u8],
+    pub repeat: u32,
+}
+
+/// Output of a test run; `duration` is nanoseconds per repetition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TestResult {
+    pub retval: u32,
+    pub duration: u32,
+}
+
+/// BPF_PROG_TEST_RUN.
+pub fn test_run(prog: BorrowedFd<'_>, run: &TestRun<'_>) -> io::Result<TestResult> {
+    let mut attr = attr();
+    attr.test.prog_fd = raw(prog);
+    if !run.data.is_empty() {
+        attr.test.data_in = address(run.data.as_ptr());
+        attr.test.data_size_in = run.data.len() as u32;
+    }
+    if !run.ctx.is_empty() {
+        attr.test.ctx_in = address(run.ctx.as_ptr());
+        attr.test.ctx_size_in = run.ctx.len() as u32;
+    }
+    attr.test.repeat = run.repeat;
+    // SAFETY: the kernel reads `data` and `ctx` within the lengths given, and has nowhere to write but `attr`.
+    unsafe { bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) }?;
+    // SAFETY: `test` is the variant that this command has filled.
+    let test = unsafe { attr.test };
+    Ok(TestResult {
+        retval: test.retval,
+        duration: test.duration,
+    })
+}
+
+/// BPF_RAW_TRACEPOINT_OPEN: attached until the descriptor is closed.
+pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.raw_tracepoint.name = address(name.as_ptr());
+    attr.raw_tracepoint.prog_fd = raw(prog);
+    // SAFETY: the kernel reads the NUL-terminated `name`.
+    unsafe { bpf_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
+}
+
+/// What a link attaches to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A cgroup's directory, or a perf event.
+    Fd(BorrowedFd<'a>),
+    /// A network interface (XDP, tcx).
+    Interface(u32),
+}
+
+/// BPF_LINK_CREATE: attached until the descriptor is closed.
+pub fn link_create(
+    prog: BorrowedFd<'_>,
+    target: Target<'_>,
+    attach_type: bpf_attach_type,
+) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = raw(prog);
+    attr.link_create.__bindgen_anon_2.target_fd = match target {
+        Target::Fd(fd) => raw(fd),
+        Target::Interface(index) => index,
+    };
+    attr.link_create.attach_type = attach_type as u32;
+    // SAFETY: this command takes no addresses for these attach types.
+    unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Builds bpf/NAME.bpf.c into OUT_DIR/NAME.bpf.o with clang.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process::{Command, exit},
+};
+
+const SOURCES: &str = "bpf";
+const INCLUDE: &str = "../lpm-mtrie/include";
+
+fn main() {
+    println!("cargo::rerun-if-changed={SOURCES}");
+    println!("cargo::rerun-if-changed={INCLUDE}");
+    println!("cargo::rerun-if-env-changed=CLANG");
+    if let Err(message) = build_all() {
+        eprintln!("{message}");
+        exit(1);
+    }
+}
+
+fn build_all() -> Result<(), String> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR: run by cargo only")?);
+    let entries = fs::read_dir(SOURCES).map_err(|error| format!("{SOURCES}: {error}"))?;
+    for entry in entries {
+        let source = entry.map_err(|error| format!("{SOURCES}: {error}"))?.path();
+        let name = source.to_string_lossy();
+        if name.ends_with(".bpf.c") {
+            compile(&source, &out)?;
+        }
+    }
+    Ok(())
+}
+
+fn compile(source: &Path, out: &Path) -> Result<(), String> {
+    let clang = env::var("CLANG").unwrap_or_else(|_| "clang-19".to_owned());
+    let stem = source.file_stem().ok_or("a source without a name")?;
+    let object = out.join(stem).with_extension("bpf.o");
+    let status = Command::new(&clang)
+        .args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"])
+        .args(["-I", INCLUDE])
+        // asm/types.h of the host: clang has no multiarch directory for the bpf target.
+        .args(["-isystem", "/usr/include/x86_64-linux-gnu"])
+        .arg("-c")
+        .arg(source)
+        .arg("-o")
+        .arg(&object)
+        .status()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("{clang} is not here: install clang-19, or set CLANG to a clang with the bpf target")
+            }
+            _ => format!("{clang}: {error}"),
+        })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!(
+            "{clang} did not compile {}: {status}; its headers come from libbpf-dev and linux-libc-dev",
+            source.display()
+        ))
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the tests assert with: values and errnos, each with its reason.
+
+use std::{fmt::Debug, io};
+
+use anyhow::{Result, bail};
+
+/// The call fails with this errno.
+pub fn errno<T: Debug>(got: io::Result<T>, want: i32, why: &str) -> Result<()> {
+    match got {
+        Err(error) if error.raw_os_error() == Some(want) => Ok(()),
+        Err(error) => bail!("{why}: got {error}, expected {}", errno_text(want)),
+        Ok(value) => bail!(
+            "{why}: it succeeded with {value:?}, expected {}",
+            errno_text(want)
+        ),
+    }
+}
+
+/// The call succeeds.
+pub fn ok<T>(got: io::Result<T>, why: &str) -> Result<T> {
+    match got {
+        Ok(value) => Ok(value),
+        Err(error) => bail!("{why}: got {error}, expected success"),
+    }
+}
+
+/// The two are equal.
+pub fn equal<T: PartialEq + Debug>(got: T, want: T, why: &str) -> Result<()> {
+    if got == want {
+        Ok(())
+    } else {
+        bail!("{why}: got {got:?}, expected {want:?}")
+    }
+}
+
+/// It holds.
+pub fn holds(condition: bool, why: &str) -> Result<()> {
+    if condition {
+        Ok(())
+    } else {
+        bail!("{why}: it does not hold")
+    }
+}
+
+fn errno_text(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Runs tests one after the other and reports each by name.
+
+use std::{
+    any::Any,
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+};
+
+use anyhow::{Result, anyhow};
+use lpm_mtrie::MapType;
+
+/// A test: what it is called, on which map types it holds, what it does.
+#[derive(Clone, Copy)]
+pub struct Test {
+    pub name: &'static str,
+    pub types: Types,
+    pub run: fn(Type) -> Result<()>,
+}
+
+/// The map types for which a test's statement holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Types {
+    /// LPM_TRIE's behaviour, which LPM_MTRIE keeps.
+    Both,
+    /// LPM_MTRIE alone (or LPM_MTRIE against LPM_TRIE in one test).
+    Mtrie,
+}
+
+/// The map type that a test runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Type {
+    kind: Kind,
+    number: MapType,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Trie,
+    Mtrie,
+}
+
+impl Type {
+    pub fn map_type(self) -> MapType {
+        self.number
+    }
+
+    pub fn is_mtrie(self) -> bool {
+        self.kind == Kind::Mtrie
+    }
+
+    /// LPM_TRIE, to hold beside what the test is about.
+    pub fn lpm_trie() -> Self {
+        Self {
+            kind: Kind::Trie,
+            number: MapType::LPM_TRIE,
+        }
+    }
+}
+
+/// A test on a type.
+#[derive(Clone, Copy)]
+pub struct Case {
+    test: Test,
+    kind: Kind,
+}
+
+impl Case {
+    pub fn name(&self) -> String {
+        match (self.test.types, self.kind) {
+            (Types::Mtrie, _) => self.test.name.to_owned(),
+            (Types::Both, Kind::Trie) => format!("{}/lpm_trie", self.test.name),
+            (Types::Both, Kind::Mtrie) => format!("{}/lpm_mtrie", self.test.name),
+        }
+    }
+
+    fn run(&self) -> Result<()> {
+        let on = match self.kind {
+            Kind::Trie => Type::lpm_trie(),
+            Kind::Mtrie => Type {
+                kind: Kind::Mtrie,
+                number: MapType::lpm_mtrie()?,
+            },
+        };
+        catch_unwind(AssertUnwindSafe(|| (self.test.run)(on)))
+            .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))))
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<&str>() {
+        text
+    } else {
+        "no message"
+    }
+}
+
+/// The cases whose names contain one of the filters; all without filters.
+pub fn select(tests: &[Test], filters: &[String]) -> Vec<Case> {
+    let cases = tests.iter().flat_map(|test| {
+        let kinds: &[Kind] = match test.types {
+            Types::Both => &[Kind::Trie, Kind::Mtrie],
+            Types::Mtrie => &[Kind::Mtrie],
+        };
+        kinds.iter().map(|kind| Case {
+            test: *test,
+            kind: *kind,
+        })
+    });
+    cases
+        .filter(|case| {
+            filters.is_empty() || filters.iter().any(|filter| case.name().contains(filter))
+        })
+        .collect()
+}
+
+/// Runs them; the last line is the verdict.
+pub fn run(cases: &[Case]) -> ExitCode {
+    let mut failures = vec![];
+    for case in cases {
+        print!("test {} ... ", case.name());
+        // The name must be on the screen if the machine dies in the test.
+        io::stdout().flush().expect("standard output is open");
+        match case.run() {
+            Ok(()) => println!("ok"),
+            Err(error) => {
+                println!("FAILED");
+                failures.push((case.name(), error));
+            }
+        }
+    }
+    for (name, error) in &failures {
+        println!("\n---- {name}\n{error:#}");
+    }
+    if cases.is_empty() {
+        println!("no test has such a name");
+    }
+    println!(
+        "\n{} passed, {} failed",
+        cases.len() - failures.len(),
+        failures.len()
+    );
+    if failures.is_empty() && !cases.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The maps that tests make, and BPF_F_ flags of uapi bpf.h.
+
+use std::{io, os::fd::OwnedFd};
+
+use anyhow::{Context, Result};
+use lpm_mtrie::{RawMap, sys::map::MapAttr};
+
+use crate::harness::Type;
+
+pub const F_NO_PREALLOC: u32 = 1 << 0;
+pub const F_NUMA_NODE: u32 = 1 << 2;
+pub const F_RDONLY: u32 = 1 << 3;
+pub const F_WRONLY: u32 = 1 << 4;
+pub const F_RDONLY_PROG: u32 = 1 << 7;
+pub const F_WRONLY_PROG: u32 = 1 << 8;
+
+/// Sizes of a map, in bytes and entries; the key is 4 bytes longer than its data.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub data: u32,
+    pub value: u32,
+    pub max_entries: u32,
+}
+
+/// What most tests use: IPv4 prefixes and 8-byte values.
+pub const IPV4: Shape = Shape {
+    data: 4,
+    value: 8,
+    max_entries: 1024,
+};
+
+/// Attributes that both types accept.
+pub fn attr(on: Type, shape: Shape) -> MapAttr {
+    MapAttr {
+        map_type: on.map_type().number(),
+        key_size: 4 + shape.data,
+        value_size: shape.value,
+        max_entries: shape.max_entries,
+        map_flags: F_NO_PREALLOC,
+        ..MapAttr::default()
+    }
+    .named("suite")
+}
+
+pub fn create(on: Type, shape: Shape) -> Result<RawMap> {
+    RawMap::create(&attr(on, shape)).with_context(|| format!("create a map of {shape:?}"))
+}
+
+/// As [`create`], when the errno is the point or the map is not for elements.
+pub fn create_fd(attr: &MapAttr) -> io::Result<OwnedFd> {
+    lpm_mtrie::sys::map::create(attr)
+}
+
+/// An 8-byte value.
+pub fn value(number: u64) -> Vec<u8> {
+    number.to_ne_bytes().to_vec()
+}

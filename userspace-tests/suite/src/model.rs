@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What an LPM map should answer, slowly: an ordered list and scans.
+
+use std::collections::BTreeMap;
+
+use libc::{EEXIST, EINVAL, ENOENT, ENOSPC};
+
+use crate::prefix::Prefix;
+
+/// BPF_ANY, BPF_NOEXIST, BPF_EXIST of uapi bpf.h.
+pub const ANY: u64 = 0;
+pub const NOEXIST: u64 = 1;
+pub const EXIST: u64 = 2;
+
+/// Errors are errnos.
+pub struct Model {
+    bits: u32,
+    max_entries: usize,
+    /// The key as last written (with its bits beyond the length) and the value.
+    entries: BTreeMap<Prefix, (Vec<u8>, Vec<u8>)>,
+}
+
+impl Model {
+    pub fn new(data_size: usize, max_entries: usize) -> Self {
+        Self {
+            bits: data_size as u32 * 8,
+            max_entries,
+            entries: BTreeMap::new(),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn update(&mut self, key: &[u8], value: &[u8], flags: u64) -> Result<(), i32> {
+        let prefix = Prefix::from_key(key);
+        if flags > EXIST || prefix.len > self.bits {
+            return Err(EINVAL);
+        }
+        let present = self.entries.contains_key(&prefix);
+        match flags {
+            NOEXIST if present => return Err(EEXIST),
+            EXIST if !present => return Err(ENOENT),
+            _ if !present && self.entries.len() == self.max_entries => return Err(ENOSPC),
+            _ => {}
+        }
+        self.entries.insert(prefix, (key.to_vec(), value.to_vec()));
+        Ok(())
+    }
+
+    pub fn delete(&mut self, key: &[u8]) -> Result<(), i32> {
+        let prefix = Prefix::from_key(key);
+        if prefix.len > self.bits {
+            return Err(EINVAL);
+        }
+        self.entries.remove(&prefix).map(drop).ok_or(ENOENT)
+    }
+
+    /// The value of the longest prefix that covers `key`.
+    pub fn lookup(&self, key: &[u8]) -> Result<Vec<u8>, i32> {
+        let wanted = Prefix::from_key(key);
+        if wanted.len > self.bits {
+            return Err(ENOENT);
+        }
+        self.entries
+            .iter()
+            .filter(|(prefix, _)| prefix.covers(&wanted))
+            .max_by_key(|(prefix, _)| prefix.len)
+            .map(|(_, (_, value))| value.clone())
+            .ok_or(ENOENT)
+    }
+
+    /// The key after `key`; the first one for none or an unknown one.
+    pub fn next_key(&self, key: Option<&[u8]>) -> Result<Vec<u8>, i32> {
+        let known = key
+            .map(Prefix::from_key)
+            .filter(|prefix| prefix.len <= self.bits && self.entries.contains_key(prefix));
+        let next = match known {
+            Some(prefix) => self
+                .entries
+                .range((
+                    std::ops::Bound::Excluded(prefix),
+                    std::ops::Bound::Unbounded,
+                ))
+                .next(),
+            None => self.entries.iter().next(),
+        };
+        next.map(|(_, (key, _))| key.clone()).ok_or(ENOENT)
+    }
+
+    /// Keys as they were written, in walking order.
+    pub fn keys(&self) -> Vec<Vec<u8>> {
+        self.entries.values().map(|(key, _)| key.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix::v4;
+
+    #[test]
+    fn longest_match_and_errnos() {
+        let mut model = Model::new(4, 2);
+        assert_eq!(
+            model.update(&v4([10, 0, 0, 0], 8), &[1], EXIST),
+            Err(ENOENT)
+        );
+        model.update(&v4([10, 0, 0, 0], 8), &[1], ANY).unwrap();
+        model.update(&v4([10, 1, 0, 0], 16), &[2], NOEXIST).unwrap();
+        assert_eq!(
+            model.update(&v4([10, 1, 0, 0], 16), &[3], NOEXIST),
+            Err(EEXIST)
+        );
+        assert_eq!(model.update(&v4([11, 0, 0, 0], 8), &[3], ANY), Err(ENOSPC));
+        assert_eq!(model.lookup(&v4([10, 1, 2, 3], 32)), Ok(vec![2]));
+        assert_eq!(model.lookup(&v4([10, 1, 2, 3], 15)), Ok(vec![1]));
+        assert_eq!(model.lookup(&v4([11, 1, 2, 3], 32)), Err(ENOENT));
+        assert_eq!(model.delete(&v4([10, 0, 0, 0], 33)), Err(EINVAL));
+        assert_eq!(model.next_key(None), Ok(v4([10, 1, 0, 0], 16)));
+        assert_eq!(model.next_key(Some(&v4([10, 0, 0, 0], 8))), Err(ENOENT));
+    }
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The BPF objects of bpf/, as build.rs made them.
+
+/// Aligned as the ELF parser wants its headers.
+#[repr(C, align(8))]
+struct Aligned<T: ?Sized>(T);
+
+macro_rules! object {
+    ($name:literal) => {{
+        const OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(
+            env!("OUT_DIR"),
+            "/",
+            $name,
+            ".bpf.o"
+        )));
+        &OBJECT.0
+    }};
+}
+
+pub const THREE_HELPERS: &[u8] = object!("three_helpers");
+pub const SHARED: &[u8] = object!("shared");
+pub const INNER: &[u8] = object!("inner");
+pub const REFUSED: &[u8] = object!("refused");

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Perf events to attach programs to: a tracepoint, a kprobe, a CPU clock.
+
+use std::{
+    ffi::CStr,
+    fs, io, mem,
+    os::fd::{FromRawFd, OwnedFd},
+};
+
+use anyhow::{Context, Result};
+use aya_obj::generated::perf_event_attr;
+
+/// PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT, PERF_COUNT_SW_CPU_CLOCK: uapi perf_event.h.
+const TYPE_SOFTWARE: u32 = 1;
+const TYPE_TRACEPOINT: u32 = 2;
+const SW_CPU_CLOCK: u64 = 0;
+
+/// A tracepoint, on every process.
+pub fn tracepoint(category: &str, name: &str) -> Result<OwnedFd> {
+    let mut attr = attr();
+    attr.type_ = TYPE_TRACEPOINT;
+    attr.config = number(&format!("/sys/kernel/tracing/events/{category}/{name}/id"))?;
+    open(&attr, -1, 0).with_context(|| format!("perf_event_open of tracepoint {category}/{name}"))
+}
+
+/// A kprobe at a function's start, on every process.
+pub fn kprobe(function: &CStr) -> Result<OwnedFd> {
+    let mut attr = attr();
+    attr.type_ = number("/sys/bus/event_source/devices/kprobe/type")? as u32;
+    attr.__bindgen_anon_3.kprobe_func = function.as_ptr() as u64;
+    open(&attr, -1, 0).with_context(|| format!("perf_event_open of kprobe {function:?}"))
+}
+
+/// A clock that ticks every `nanoseconds` that this process runs.
+pub fn cpu_clock(nanoseconds: u64) -> Result<OwnedFd> {
+    let mut attr = attr();
+    attr.type_ = TYPE_SOFTWARE;
+    attr.config = SW_CPU_CLOCK;
+    attr.__bindgen_anon_1.sample_period = nanoseconds;
+    open(&attr, 0, -1).context("perf_event_open of the CPU clock")
+}
+
+fn number(path: &str) -> Result<u64> {
+    fs::read_to_string(path)
+        .with_context(|| path.to_owned())?
+        .trim()
+        .parse()
+        .with_context(|| path.to_owned())
+}
+
+fn attr() -> perf_event_attr {
+    // SAFETY: perf_event_attr is a C struct of integers and bit fields; all zeros is a value.
+    let mut attr: perf_event_attr = unsafe { mem::zeroed() };
+    attr.size = mem::size_of::<perf_event_attr>() as u32;
+    attr
+}
+
+fn open(attr: &perf_event_attr, pid: i32, cpu: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the kernel reads `size` bytes of `attr`, and the function's name where it has one,
+    // which is NUL-terminated and outlives the call.
+    let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, attr, pid, cpu, -1, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}

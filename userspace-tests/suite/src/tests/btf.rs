@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! BTF types of keys and values: what is taken, what is refused.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use anyhow::Result;
+use libc::{EINVAL, EOPNOTSUPP};
+use lpm_mtrie::sys;
+
+use crate::{
+    btf_blob::{self, KEY, LOCKED, NO_SUCH, U32, U64},
+    check,
+    harness::{Test, Type, Types},
+    maps::{self, IPV4},
+};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "btf_accepted",
+        types: Types::Both,
+        run: accepted,
+    },
+    Test {
+        name: "btf_refused",
+        types: Types::Both,
+        run: refused,
+    },
+];
+
+fn accepted(on: Type) -> Result<()> {
+    let btf = sys::prog::load_btf(&btf_blob::blob())?;
+    let mut attr = maps::attr(on, IPV4);
+    attr.btf_fd = btf.as_raw_fd() as u32;
+    attr.btf_key_type_id = KEY;
+    attr.btf_value_type_id = U64;
+    let fd = check::ok(maps::create_fd(&attr), "a struct key and an integer value")?;
+    let info = sys::map::info(fd.as_fd())?;
+    check::equal(info.btf_key_type_id, KEY, "the key's type in info")?;
+    check::equal(info.btf_value_type_id, U64, "the value's type in info")
+}
+
+fn refused(on: Type) -> Result<()> {
+    let btf = sys::prog::load_btf(&btf_blob::blob())?;
+    for (what, key, value, errno) in [
+        ("a key that is no struct", U64, U64, EINVAL),
+        ("a value's type without a key's", 0, U64, EINVAL),
+        ("a key of another size", U32, U64, EINVAL),
+        ("a value of another size", KEY, U32, EINVAL),
+        ("a value of no type", KEY, NO_SUCH, EINVAL),
+        ("a value with a bpf_spin_lock", KEY, LOCKED, EOPNOTSUPP),
+    ] {
+        let mut attr = maps::attr(on, IPV4);
+        attr.btf_fd = btf.as_raw_fd() as u32;
+        attr.btf_key_type_id = key;
+        attr.btf_value_type_id = value;
+        check::errno(maps::create_fd(&attr), errno, what)?;
+    }
+    Ok(())
+}

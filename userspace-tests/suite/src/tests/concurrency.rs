@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Two threads change and read one map for two seconds.
+
+use std::{
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, anyhow};
+use libc::{ENOENT, ETIMEDOUT};
+use lpm_mtrie::RawMap;
+
+use crate::{
+    check,
+    harness::{Test, Type, Types},
+    maps::{self, Shape},
+    model::{ANY, Model},
+    prefix::v4,
+    random::Random,
+};
+
+pub const TESTS: &[Test] = &[Test {
+    name: "concurrency_of_two_threads",
+    types: Types::Both,
+    run: two_threads,
+}];
+
+const TIME: Duration = Duration::from_secs(2);
+/// Longer than a machine word: a torn replacement would show.
+const SHAPE: Shape = Shape {
+    data: 4,
+    value: 64,
+    max_entries: 4096,
+};
+const FIRST_SHARED: u8 = 100;
+
+/// Each thread owns the prefixes below its number and keeps a model of them;
+/// both fight over those below 100. Every value is one number eight times.
+fn two_threads(on: Type) -> Result<()> {
+    let map = maps::create(on, SHAPE)?;
+    let barrier = Barrier::new(2);
+    let models = thread::scope(|scope| {
+        let threads = [1, 2].map(|own| {
+            let (map, barrier) = (&map, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                work(map, own)
+            })
+        });
+        threads
+            .into_iter()
+            .map(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+            .collect::<Result<Vec<Model>>>()
+    })?;
+
+    let walked = map.keys(2 * SHAPE.max_entries as usize)?;
+    for (model, own) in models.iter().zip([1, 2]) {
+        let owned: Vec<_> = walked.iter().filter(|key| key[4] == own).cloned().collect();
+        check::equal(owned, model.keys(), "a thread's own prefixes, after all")?;
+        for key in model.keys() {
+            check::equal(
+                map.lookup(&key, 0).ok(),
+                model.lookup(&key).ok(),
+                "and their values",
+            )?;
+        }
+    }
+    for key in &walked {
+        is_whole(&map.lookup(key, 0)?)?;
+        map.delete(key)?;
+    }
+    check::errno(
+        map.next_key(None),
+        ENOENT,
+        "every prefix that was walked could be deleted",
+    )
+}
+
+fn work(map: &RawMap, own: u8) -> Result<Model> {
+    let mut random = Random::new(u64::from(own));
+    let mut model = Model::new(4, SHAPE.max_entries as usize);
+    let end = Instant::now() + TIME;
+    while Instant::now() < end {
+        let shared = random.below(2) == 0;
+        let address = [
+            if shared { FIRST_SHARED } else { own },
+            random.below(4) as u8,
+            random.below(8) as u8,
+            0,
+        ];
+        let key = v4(address, 8 + random.below(17) as u32);
+        let value = random.next().to_ne_bytes().repeat(8);
+        let operation = random.below(3);
+
+        let got = match operation {
+            0 => map.update(&key, &value, ANY).map(|()| None),
+            1 => map.delete(&key).map(|()| None),
+            _ => map.lookup(&key, 0).map(Some),
+        }
+        .map_err(|error| error.raw_os_error().unwrap_or(0));
+        if let Ok(Some(value)) = &got {
+            is_whole(value)?;
+        }
+        if got == Err(ETIMEDOUT) {
+            // The lock gave up: a virtual CPU may be away that long. Nothing has changed then.
+            continue;
+        }
+        if shared {
+            let fine = matches!(got, Ok(_) | Err(ENOENT));
+            check::holds(
+                fine,
+                &format!("a shared prefix gives success or ENOENT, not {got:?}"),
+            )?;
+        } else {
+            let want = match operation {
+                0 => model.update(&key, &value, ANY).map(|()| None),
+                1 => model.delete(&key).map(|()| None),
+                _ => model.lookup(&key).map(Some),
+            };
+            check::equal(
+                got,
+                want,
+                &format!("operation {operation} on {key:?}, which is mine"),
+            )?;
+        }
+    }
+    Ok(model)
+}
+
+fn is_whole(value: &[u8]) -> Result<()> {
+    let whole = value.chunks(8).all(|part| part == &value[..8]);
+    check::holds(
+        whole,
+        &format!("a value is one write's, not parts of two: {value:?}"),
+    )
+}

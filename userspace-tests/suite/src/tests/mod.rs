@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tests, one file per subject; a file lists its own in `TESTS`.
+
+mod access;
+mod attributes;
+mod batch;
+mod btf;
+mod concurrency;
+mod create;
+mod differential;
+mod elements;
+mod freeze;
+mod helpers;
+mod inner;
+mod matching;
+mod module;
+mod order;
+mod pinning;
+mod privilege;
+mod programs;
+mod sizes;
+
+use crate::harness::Test;
+
+/// In the order in which they run: the module's comings and goings last.
+pub fn all() -> Vec<Test> {
+    [
+        create::TESTS,
+        attributes::TESTS,
+        btf::TESTS,
+        elements::TESTS,
+        matching::TESTS,
+        order::TESTS,
+        sizes::TESTS,
+        batch::TESTS,
+        freeze::TESTS,
+        access::TESTS,
+        pinning::TESTS,
+        programs::TESTS,
+        helpers::TESTS,
+        inner::TESTS,
+        differential::TESTS,
+        concurrency::TESTS,
+        privilege::TESTS,
+        module::TESTS,
+    ]
+    .concat()
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! get_next_key: post-order, and what an unknown key does.
+
+use anyhow::Result;
+use libc::ENOENT;
+
+use crate::{
+    check,
+    harness::{Test, Type, Types},
+    maps::{self, IPV4, value},
+    model::{ANY, Model},
+    prefix::v4,
+    random::Random,
+};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "order_empty_map",
+        types: Types::Both,
+        run: empty,
+    },
+    Test {
+        name: "order_is_post_order",
+        types: Types::Both,
+        run: post_order,
+    },
+    Test {
+        name: "order_unknown_key_starts_over",
+        types: Types::Both,
+        run: unknown_key,
+    },
+    Test {
+        name: "order_against_model",
+        types: Types::Both,
+        run: against_model,
+    },
+    Test {
+        name: "order_delete_while_walking",
+        types: Types::Both,
+        run: delete_while_walking,
+    },
+    Test {
+        name: "order_same_as_lpm_trie",
+        types: Types::Mtrie,
+        run: same_as_lpm_trie,
+    },
+];
+
+fn empty(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    check::errno(map.next_key(None), ENOENT, "no first key")?;
+    check::errno(
+        map.next_key(Some(&v4([1, 2, 3, 4], 32))),
+        ENOENT,
+        "no next key",
+    )
+}
+
+fn post_order(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let keys = [
+        v4([192, 168, 0, 0], 24),
+        v4([192, 168, 1, 0], 24),
+        v4([192, 168, 128, 0], 24),
+        v4([192, 168, 0, 0], 16),
+        v4([0, 0, 0, 0], 0),
+    ];
+    for n in [4, 3, 0, 2, 1] {
+        map.update(&keys[n], &value(1), ANY)?;
+    }
+    check::equal(
+        map.keys(10)?,
+        keys.to_vec(),
+        "longer before shorter, 0 before 1",
+    )?;
+    check::errno(
+        map.next_key(Some(&keys[4])),
+        ENOENT,
+        "nothing after the last",
+    )
+}
+
+fn unknown_key(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let first = v4([10, 0, 0, 0], 16);
+    let last = v4([10, 128, 0, 0], 16);
+    map.update(&first, &value(1), ANY)?;
+    map.update(&last, &value(1), ANY)?;
+    for (unknown, what) in [
+        (v4([10, 0, 0, 0], 8), "a branching point without a value"),
+        (v4([10, 0, 0, 0], 17), "a longer prefix"),
+        (v4([10, 0, 0, 0], 0), "a shorter prefix"),
+        (v4([255, 0, 0, 0], 16), "a prefix beside"),
+        (v4([10, 128, 0, 0], 33), "a length that cannot be"),
+    ] {
+        check::equal(map.next_key(Some(&unknown))?, first.clone(), what)?;
+    }
+    check::equal(map.next_key(Some(&first))?, last, "a known key goes on")
+}
+
+fn against_model(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let mut model = Model::new(4, IPV4.max_entries as usize);
+    let mut random = Random::new(1);
+    for _ in 0..500 {
+        let key = clustered(&mut random);
+        map.update(&key, &value(1), ANY)?;
+        check::equal(model.update(&key, &value(1), ANY), Ok(()), "the model")?;
+    }
+    check::equal(map.keys(2000)?, model.keys(), "the walk")?;
+    for _ in 0..500 {
+        let key = clustered(&mut random);
+        let got = map
+            .next_key(Some(&key))
+            .map_err(|error| error.raw_os_error().unwrap_or(0));
+        check::equal(
+            got,
+            model.next_key(Some(&key)),
+            &format!("the key after {key:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+fn delete_while_walking(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let mut random = Random::new(2);
+    for _ in 0..300 {
+        map.update(&clustered(&mut random), &value(1), ANY)?;
+    }
+    let keys = map.keys(1000)?;
+    // Delete the first until none is left: what every flush of a map does.
+    for (n, key) in keys.iter().enumerate() {
+        check::equal(
+            map.next_key(None)?,
+            key.clone(),
+            &format!("first key after {n} deletions"),
+        )?;
+        map.delete(key)?;
+    }
+    check::errno(map.next_key(None), ENOENT, "the map is empty")
+}
+
+fn same_as_lpm_trie(on: Type) -> Result<()> {
+    let mtrie = maps::create(on, IPV4)?;
+    let trie = maps::create(Type::lpm_trie(), IPV4)?;
+    let mut random = Random::new(3);
+    for _ in 0..1000 {
+        let key = clustered(&mut random);
+        mtrie.update(&key, &value(1), ANY)?;
+        trie.update(&key, &value(1), ANY)?;
+    }
+    check::equal(
+        mtrie.keys(2000)?,
+        trie.keys(2000)?,
+        "the walks of both types",
+    )
+}
+
+/// Keys that nest and branch: few values per byte, all lengths.
+fn clustered(random: &mut Random) -> Vec<u8> {
+    let data = [0; 4].map(|_| [0, 1, 128, 255][random.below(4)]);
+    v4(data, random.below(33) as u32)
+}
