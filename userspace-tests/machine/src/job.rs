@@ -73,6 +73,8 @@ pub fn run(job: &Job) -> Result<i32> {
             }
         }
     };
+    // The end of a session hangs its terminal up, and with it every descriptor from before.
+    let tty = terminal::open().context("open the command's terminal again")?;
     terminal::drain(&tty).context("flush the command's terminal")?;
     Ok(status)
 }

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# The project's verbs; each is one line that a script or cargo does. `make help`.
+
+programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo
+# A shell that was open before rustup came does not know its directory.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: setup ## the main job: boot, insert the module, resolve a BGP table (TABLE=file for yours, ARGS=options)
+	scripts/kernel base
+	$(programs)
+	scripts/demo $(if $(TABLE),'$(TABLE)') $(if $(ARGS),-- $(ARGS))
+
+vm: setup ## a shell in the machine (scripts/vm -- COMMAND runs one command)
+	scripts/kernel base
+	$(programs)
+	scripts/vm
+
+test: setup ## everything below; ends with one line, "N passed, N failed"
+	scripts/test
+
+lint: ## rustfmt, clippy, shellcheck, checkpatch
+	scripts/lint
+
+core: ## the cargo tests, on the host
+	scripts/test core
+
+kunit: ## the module's KUnit tests, in the machine
+	scripts/test kunit
+
+suite: ## the suite, in the machine
+	scripts/test suite
+
+suite-debug: ## the suite, on the debug kernel
+	scripts/test suite-debug
+
+bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/
+	scripts/bench
+
+bench-core: ## the structure against other crates, on the host
+	cargo bench --locked -p lpm-mtrie-core
+
+setup: ## install what is missing; says what and why
+	scripts/setup
+
+kernel: ## fetch, patch, configure and build Linux and the module (LINUX_SRC=tree or tarball)
+	scripts/kernel base
+
+kernel-debug: ## the same with kconfig/debug.config
+	scripts/kernel debug
+
+module: kernel ## the module alone, where the kernel is built already
+
+user: ## the static programs: machine-init, suite, demo
+	$(programs)
+
+fmt: ## format the Rust sources
+	cargo fmt --all
+
+clean: ## remove target/; kernels and downloads stay in the cache
+	rm -rf target
+
+.PHONY: help demo vm test lint core kunit suite suite-debug bench bench-core setup kernel kernel-debug module user fmt clean
