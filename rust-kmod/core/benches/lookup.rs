@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Lookups on the routing table named by BGP_TABLE against other crates: same rows, inserted in the same order, same probes,
-//! uniform over the covered space. A crate with another answer ends the run.
+//! Lookups on the routing table named by BGP_TABLE against other crates: same rows, inserted in the
+//! same order, same probes, uniform over the covered space. A crate with another answer ends the
+//! run.
 //!
 //! `BGP_TABLE=…/bgpas.lpm cargo bench --bench lookup`
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A quick comparison with other crates, for machines where other things run: rounds are interleaved, time is this thread's
-//! CPU time, and the least and the median round are printed. `benches/lookup.rs` is the thorough one.
+//! A quick comparison with other crates, for machines where other things run: rounds are
+//! interleaved, time is this thread's CPU time, and the least and the median round are printed.
+//! `benches/lookup.rs` is the thorough one.
 //!
 //! `BGP_TABLE=…/bgpas.lpm cargo run --release --example compare`
 

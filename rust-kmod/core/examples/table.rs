@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Loads the routing table named by BGP_TABLE and prints what it costs: bytes by size class, and nanoseconds of this
-//! thread's CPU time by operation.
+//! Loads the routing table named by BGP_TABLE and prints what it costs: bytes by size class, and
+//! nanoseconds of this thread's CPU time by operation.
 //!
 //! `BGP_TABLE=…/bgpas.lpm cargo run --release --example table`
 

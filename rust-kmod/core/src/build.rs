@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-//! New nodes: a pair of items under a new node, or a copy of a node with one item more or less or with another skip.
+//! New nodes: a pair of items under a new node, or a copy of a node with one item more or less or
+//! with another skip.
 //!
-//! Everything here happens before publication. A copy leaves vacant slots behind.
+//! Everything here happens before publication.
 
 use super::{
     memory::Memory,
-    node::{self, NodeRef, Shape},
+    node::{Filler, NodeRef, Plan, Shape},
     slot::{Raw, Slot},
-    stride::{base_index, set, unset},
+    stride::{base_index, set, test, unset},
 };
-use core::{alloc::Layout, ptr::NonNull, slice};
+use core::{alloc::Layout, ptr::NonNull};
 
 /// A place within a node.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub(super) enum Item {
 }
 
 impl Item {
-    /// Where, in a node at `depth`, something with this data and prefixlen (at least 8 * depth) belongs.
+    /// Where, in a node at `depth`, something with this data and prefixlen (at least 8 * depth)
+    /// belongs.
     pub(super) fn of(data: &[u8], prefixlen: u32, depth: usize) -> Self {
         let byte = data.get(depth).copied().unwrap_or(0);
         if (prefixlen / 8) as usize == depth {
@@ -47,6 +49,13 @@ impl Item {
         }
     }
 
+    fn is_in(self, shape: &Shape) -> bool {
+        match self {
+            Item::Internal(index) => test(&shape.internal, index),
+            Item::Child(byte) => test(&shape.child, byte),
+        }
+    }
+
     fn include(self, shape: &mut Shape) {
         match self {
             Item::Internal(index) => set(&mut shape.internal, index),
@@ -67,10 +76,20 @@ impl Item {
 pub(super) enum Edit {
     /// Nothing.
     Keep,
-    /// This new item, which the node does not have, or whose slot is vacant.
+    /// This new item, which the node does not have.
     Add(Item, Raw),
     /// Without this item, which the node has.
     Drop(Item),
+}
+
+impl Edit {
+    fn apply(self, shape: &mut Shape) {
+        match self {
+            Edit::Keep => {}
+            Edit::Add(item, _) => item.include(shape),
+            Edit::Drop(item) => item.exclude(shape),
+        }
+    }
 }
 
 /// A node that no reader knows yet.
@@ -80,12 +99,19 @@ pub(super) struct NewNode {
 }
 
 impl NewNode {
-    fn alloc(mem: &mut impl Memory, shape: &Shape, skip: &[&[u8]]) -> Option<Self> {
-        let layout = node::layout(shape.slots(), skip.iter().map(|part| part.len()).sum());
-        Some(Self {
-            block: mem.alloc(layout)?,
-            layout,
-        })
+    /// Allocates and writes a node; `fill` pushes its slots in order.
+    fn make(
+        mem: &mut impl Memory,
+        shape: &Shape,
+        skip: &[&[u8]],
+        fill: impl FnOnce(&mut Filler),
+    ) -> Option<Self> {
+        let plan = Plan::new(shape, skip);
+        let layout = plan.layout();
+        let block = mem.alloc(layout)?;
+        // SAFETY: the block is ours, and has the plan's layout.
+        unsafe { plan.write(block, fill) };
+        Some(Self { block, layout })
     }
 
     pub(super) fn size<M: Memory>(&self) -> u64 {
@@ -94,7 +120,7 @@ impl NewNode {
 
     /// For the slot that is to lead here.
     pub(super) fn raw(&self) -> Raw {
-        // SAFETY: both makers below wrote a whole node into the block.
+        // SAFETY: `make` wrote a whole node into the block.
         unsafe { Raw::node(self.block) }
     }
 
@@ -120,105 +146,75 @@ pub(super) fn pair(
     };
     a.0.include(&mut shape);
     b.0.include(&mut shape);
-    let new = NewNode::alloc(mem, &shape, &[skip])?;
-    let slots = if a.0.rank() < b.0.rank() {
-        [a.1, b.1]
+    let (first, second) = if a.0.rank() < b.0.rank() {
+        (a.1, b.1)
     } else {
-        [b.1, a.1]
+        (b.1, a.1)
     };
-    // SAFETY: the block was allocated for this shape and skip; the two values are in slot order.
-    unsafe { node::write(new.block, &shape, slots.into_iter(), &[skip]) };
-    Some(new)
+    NewNode::make(mem, &shape, &[skip], |slots| {
+        slots.push(first);
+        slots.push(second);
+    })
 }
 
-/// A copy of `from` with `edit` done, vacant slots left out, and `skip` (in parts) for its skipped bytes.
+/// A copy of `from` with `edit` done and `skip` (in parts) for its skipped bytes. Without memory,
+/// `None`.
+///
+/// `vacant`: there may be vacant slots, which are left out.
 pub(super) fn copy(
     mem: &mut impl Memory,
     from: NodeRef<'_>,
     edit: Edit,
     skip: &[&[u8]],
+    vacant: bool,
 ) -> Option<NewNode> {
-    let old = from.shape();
-    let mut shape = old;
-    let mut slots = from.slots().iter();
-    if slots.clone().any(|slot| slot.raw().is_vacant()) {
-        let live = |bits: &mut u64, bit: u64| {
-            if slots.next().is_some_and(|slot| slot.raw().is_vacant()) {
-                *bits &= !bit;
-            }
-        };
-        for_each_bit(&mut shape, live);
+    if vacant {
+        return copy_live(mem, from, edit, skip);
     }
-    let added = match edit {
-        Edit::Keep => Raw::VACANT,
-        Edit::Add(item, raw) => {
-            item.include(&mut shape);
-            raw
-        }
-        Edit::Drop(item) => {
-            item.exclude(&mut shape);
-            Raw::VACANT
-        }
+    let mut shape = from.shape();
+    let slots = from.slots();
+    let (at, dropped, added) = match edit {
+        Edit::Keep => (slots.len(), 0, None),
+        Edit::Add(item, raw) => (from.rank_of(item), 0, Some(raw)),
+        Edit::Drop(item) => (from.rank_of(item), 1, None),
     };
-    let new = NewNode::alloc(mem, &shape, skip)?;
-    let slots = Merge {
-        old: &old,
-        new: &shape,
-        word: 0,
-        bits: 0,
-        slots: from.slots().iter(),
-        added,
+    edit.apply(&mut shape);
+    let (before, after) = slots.split_at_checked(at)?;
+    NewNode::make(mem, &shape, skip, |to| {
+        to.extend(before);
+        if let Some(raw) = added {
+            to.push(raw);
+        }
+        to.extend(after.get(dropped..).unwrap_or(&[]));
+    })
+}
+
+/// [`copy`], slot by slot.
+#[cold]
+fn copy_live(
+    mem: &mut impl Memory,
+    from: NodeRef<'_>,
+    edit: Edit,
+    skip: &[&[u8]],
+) -> Option<NewNode> {
+    let mut shape = from.shape();
+    for (item, _) in from.items().filter(|(_, slot)| slot.raw().is_vacant()) {
+        item.exclude(&mut shape);
+    }
+    edit.apply(&mut shape);
+    let (new, mut added) = match edit {
+        Edit::Add(item, raw) => (item.rank(), Some(raw)),
+        _ => (u16::MAX, None),
     };
-    // SAFETY: the block was allocated for this shape and skip; `Merge` yields a value for each bit of the shape, in order.
-    unsafe { node::write(new.block, &shape, slots, skip) };
-    Some(new)
-}
-
-/// Calls `f` for each set bit of a shape, in slot order, with the word that holds it.
-fn for_each_bit(shape: &mut Shape, mut f: impl FnMut(&mut u64, u64)) {
-    for word in shape.internal.iter_mut().chain(&mut shape.child) {
-        let mut bits = *word;
-        while bits != 0 {
-            f(word, bits & bits.wrapping_neg());
-            bits &= bits - 1;
-        }
-    }
-}
-
-/// The slots of a copy, in order: those of the old node whose bits stay, and the added one.
-struct Merge<'a> {
-    old: &'a Shape,
-    new: &'a Shape,
-    word: usize,
-    bits: u64,
-    slots: slice::Iter<'a, Slot>,
-    added: Raw,
-}
-
-impl Iterator for Merge<'_> {
-    type Item = Raw;
-
-    fn next(&mut self) -> Option<Raw> {
-        loop {
-            while self.bits == 0 {
-                let (old, new) = (self.old.word(self.word)?, self.new.word(self.word)?);
-                self.bits = old | new;
-                self.word += 1;
+    NewNode::make(mem, &shape, skip, |to| {
+        for (item, slot) in from.items() {
+            if item.rank() >= new {
+                added.take().into_iter().for_each(|raw| to.push(raw));
             }
-            let bit = self.bits & self.bits.wrapping_neg();
-            self.bits &= self.bits - 1;
-            let at = self.word - 1;
-            let old = if self.old.word(at)? & bit != 0 {
-                Some(self.slots.next()?.raw())
-            } else {
-                None
-            };
-            if self.new.word(at)? & bit != 0 {
-                return Some(match old {
-                    Some(raw) if !raw.is_vacant() => raw,
-                    _ => self.added,
-                });
+            if item.rank() != new && item.is_in(&shape) {
+                to.push(slot.raw());
             }
         }
-    }
+        added.take().into_iter().for_each(|raw| to.push(raw));
+    })
 }

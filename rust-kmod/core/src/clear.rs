@@ -13,7 +13,7 @@ use super::{
 use core::{alloc::Layout, mem::size_of, ptr::NonNull};
 
 /// Blocks freed between two pauses.
-const BATCH: usize = 256;
+const BATCH: u32 = 256;
 
 /// Laid over the beginning of a node that is being freed; its slots stay where they are.
 struct Visit {
@@ -39,7 +39,8 @@ impl Visit {
             layout: node.layout(),
         };
         let at = node.ptr().cast::<Visit>();
-        // SAFETY: the block is longer than a Visit, aligned, and nobody else refers to it (`clear` is exclusive, and `node` is not used again).
+        // SAFETY: the block is longer than a Visit, aligned, and nobody else refers to it (`clear`
+        // is exclusive, and `node` is not used again).
         unsafe { at.write(visit) };
         at
     }
@@ -50,7 +51,7 @@ struct Clearing<'m, M: Memory, P: FnMut()> {
     mem: &'m mut M,
     pause: P,
     entry_layout: Layout,
-    freed: usize,
+    until_pause: u32,
 }
 
 impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
@@ -60,9 +61,10 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: passed on to the caller.
         unsafe { self.mem.free(block, layout) };
-        self.freed = self.freed.wrapping_add(1);
-        if self.freed % BATCH == 0 {
+        self.until_pause = self.until_pause.saturating_sub(1);
+        if self.until_pause == 0 {
             (self.pause)();
+            self.until_pause = BATCH;
         }
     }
 
@@ -89,17 +91,20 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
         // SAFETY: a mutable slot means that the trie is exclusive, and it is vacant now.
         let mut at = unsafe { self.enter(&slot, None) };
         while let Some(mut here) = at {
-            // SAFETY: `Visit::begin` wrote it, and it is freed only below, where `at` moves away from it.
+            // SAFETY: `Visit::begin` wrote it, and it is freed only below, where `at` moves away
+            // from it.
             let visit = unsafe { here.as_mut() };
             if visit.left == 0 {
                 at = visit.up;
                 let layout = visit.layout;
-                // SAFETY: the layout is the node's, and all that led to it were slots that are done with.
+                // SAFETY: the layout is the node's, and all that led to it were slots that are done
+                // with.
                 unsafe { self.free(here.cast(), layout) };
                 continue;
             }
             visit.left -= 1;
-            // SAFETY: `left` was at most the number of slots, which are not overwritten by the visit.
+            // SAFETY: `left` was at most the number of slots, which are not overwritten by the
+            // visit.
             let slot = unsafe { visit.slots.add(usize::from(visit.left)).as_ref() };
             // SAFETY: as above; `left` does not come back to this slot.
             at = unsafe { self.enter(slot, Some(here)) };
@@ -108,7 +113,8 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
 }
 
 impl Trie {
-    /// Frees all entries and nodes at once, without grace periods: nobody else refers to the trie any more.
+    /// Frees all entries and nodes at once, without grace periods: nobody else refers to the trie
+    /// any more.
     ///
     /// Calls `pause` after every 256 freed blocks, so that a big trie does not keep the CPU.
     pub fn clear<M: Memory>(&mut self, mem: &mut M, pause: impl FnMut()) {
@@ -116,7 +122,7 @@ impl Trie {
             mem,
             pause,
             entry_layout: self.geometry.entry_layout(),
-            freed: 0,
+            until_pause: BATCH,
         };
         clearing.below(&mut self.root);
         for slot in self.direct_mut().into_iter().flat_map(Direct::slots_mut) {

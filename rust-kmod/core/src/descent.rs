@@ -23,7 +23,8 @@ pub(super) enum End<'a> {
     Vacant,
     /// A leaf that shares `common` bits with the prefix.
     Leaf { leaf: EntryRef<'a>, common: u32 },
-    /// A node that the prefix does not lead to: it ends or differs at depth `at`, within the skipped bytes.
+    /// A node that the prefix does not lead to: it ends or differs at depth `at`, within the
+    /// skipped bytes.
     Beside { node: NodeRef<'a>, at: usize },
     /// A node that has, or should have, this item.
     Item {
@@ -50,7 +51,8 @@ impl Trie {
         self.descend_noting(prefix, |_, _| {})
     }
 
-    /// As [`descend`](Self::descend), calling `note` for each node that the prefix leads into, and the item it leads through.
+    /// As [`descend`](Self::descend), calling `note` for each node that the prefix leads into, and
+    /// the item it leads through.
     pub(super) fn descend_noting<'a>(
         &'a self,
         prefix: Prefix<'_>,

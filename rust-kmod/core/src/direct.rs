@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The directly indexed root: a slot for each value of a key's first 16 bits, in front of the trie.
 //!
-//! Prefixes of 16 bits or more are below the slot of their first two bytes, in the same structure that hangs below any child slot
-//! of a node at depth 1. Shorter ones, of which tables have few, stay in the trie below the root slot, which is
-//! asked when nothing longer covers a key. It costs half a megabyte, so it is for maps that are made for many entries.
+//! Prefixes of 16 bits or more are below the slot of their first two bytes, in the same structure
+//! that hangs below any child slot of a node at depth 1. Shorter ones, of which tables have few,
+//! stay in the trie below the root slot, which is asked when nothing longer covers a key. It costs
+//! half a megabyte, so it is for maps that are made for many entries.
 //!
 //! For walks, a bitmap says which slots to look at.
 
 use super::{
     prefix::Prefix,
     slot::{Raw, Slot},
-    stats::Stats,
     Trie,
 };
 use core::{
     alloc::Layout,
-    ptr::NonNull,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -71,27 +70,32 @@ impl Trie {
     /// What [`with_direct_root`](Self::with_direct_root) needs.
     pub const DIRECT_LAYOUT: Layout = Layout::new::<Direct>();
 
-    /// An empty trie with a directly indexed root: fewer steps a lookup, for half a megabyte, which `bytes()` counts.
+    /// An empty trie with a directly indexed root: fewer steps a lookup, for half a megabyte, which
+    /// `bytes()` counts.
     ///
     /// # Safety
     ///
-    /// `block` has [`DIRECT_LAYOUT`](Self::DIRECT_LAYOUT) and is zeroed. It is the trie's until that is dropped; then it is the caller's
-    /// to free.
+    /// `block` has [`DIRECT_LAYOUT`](Self::DIRECT_LAYOUT) and is zeroed. It is the trie's until
+    /// that is dropped; then it is the caller's to free.
     #[cfg(not(loom))]
-    pub const unsafe fn with_direct_root(geometry: super::Geometry, block: NonNull<u8>) -> Self {
+    pub const unsafe fn with_direct_root(
+        geometry: super::Geometry,
+        block: core::ptr::NonNull<u8>,
+    ) -> Self {
         let root = Slot::new(Raw::VACANT);
         Self {
             geometry,
             root,
             direct: Some(block.cast()),
-            stats: Stats::new(),
+            stats: super::stats::Stats::new(),
         }
     }
 
     #[inline]
     pub(super) fn direct(&self) -> Option<&Direct> {
-        // SAFETY: by the contract of `with_direct_root` the block is a valid Direct (zeroes are null slots and empty
-        // bitmaps) for as long as self is; it is borrowed mutably only through `&mut self`.
+        // SAFETY: by the contract of `with_direct_root` the block is a valid Direct (zeroes are
+        // null slots and empty bitmaps) for as long as self is; it is borrowed mutably only
+        // through `&mut self`.
         self.direct.map(|direct| unsafe { direct.as_ref() })
     }
 
@@ -108,7 +112,8 @@ impl Trie {
         }
     }
 
-    /// Publishes an entry in the empty entrance to `prefix`, or that it is empty now. The writer only.
+    /// Publishes an entry in the empty entrance to `prefix`, or that it is empty now. The writer
+    /// only.
     pub(super) fn publish_entrance(&self, prefix: Prefix<'_>, raw: Raw) {
         let (slot, start) = self.entrance(prefix);
         slot.publish(raw);

@@ -6,9 +6,10 @@
 //! | value      | prefixlen: u16 | data: data_size bytes |
 //! ```
 //!
-//! The value stands first, so that the entry's address is the value's address, which programs keep. It is written by
-//! programs and the map layer while readers look: the core never reads it and never forms a reference to it. prefixlen and
-//! data are written before the entry is published and never after.
+//! The value stands first, so that the entry's address is the value's address, which programs keep.
+//! It is written by programs and the map layer while readers look: the core never reads it and
+//! never forms a reference to it. prefixlen and data are written before the entry is published and
+//! never after.
 
 use super::{
     build::Item,
@@ -27,8 +28,9 @@ impl NewEntry {
     ///
     /// # Safety
     ///
-    /// `ptr` is a block for the `entry_layout()` of the trie that it will be inserted into, from the allocator behind the
-    /// `Memory` that the trie is used with, and the caller gives up its ownership.
+    /// `ptr` is a block for the `entry_layout()` of the trie that it will be inserted into, from
+    /// the allocator behind the `Memory` that the trie is used with, and the caller gives up
+    /// its ownership.
     pub unsafe fn new(ptr: NonNull<u8>) -> Self {
         Self(ptr)
     }
@@ -41,8 +43,9 @@ impl NewEntry {
     /// Writes prefixlen and data, and hands over the block.
     pub(super) fn fill(self, geometry: &Geometry, prefix: Prefix<'_>) -> NonNull<u8> {
         let data = prefix.bytes(0, geometry.data_size());
-        // SAFETY: the block has entry_layout (contract of `new`), both ranges lie inside it and behind the value, the u16 is
-        // aligned (even offset from an 8-byte boundary), and nobody else has seen the block.
+        // SAFETY: the block has entry_layout (contract of `new`), both ranges lie inside it and
+        // behind the value, the u16 is aligned (even offset from an 8-byte boundary), and
+        // nobody else has seen the block.
         unsafe {
             self.0
                 .add(geometry.prefixlen_offset())
@@ -60,7 +63,8 @@ impl NewEntry {
 ///
 /// # Invariants
 ///
-/// The pointer is to an entry block of the trie at hand, whose prefixlen and data are not written during `'a`.
+/// The pointer is to an entry block of the trie at hand, whose prefixlen and data are not written
+/// during `'a`.
 #[derive(Clone, Copy)]
 pub(super) struct EntryRef<'a>(NonNull<u8>, PhantomData<&'a u8>);
 
@@ -85,7 +89,8 @@ impl<'a> EntryRef<'a> {
 
     #[inline]
     pub(super) fn data(self, geometry: &Geometry) -> &'a [u8] {
-        // SAFETY: by the invariants these bytes are initialised and not written during 'a; the value is not among them.
+        // SAFETY: by the invariants these bytes are initialised and not written during 'a; the
+        // value is not among them.
         unsafe {
             slice::from_raw_parts(
                 self.0.add(geometry.data_offset()).as_ptr(),
@@ -106,7 +111,8 @@ impl<'a> EntryRef<'a> {
         unsafe { Raw::leaf(self.0, self.prefixlen(geometry) as usize == 8 * start) }
     }
 
-    /// Where in a node at `depth`, and as what, this entry belongs; its prefixlen is at least 8 * depth.
+    /// Where in a node at `depth`, and as what, this entry belongs; its prefixlen is at least 8 *
+    /// depth.
     pub(super) fn place(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
         let item = Item::of(self.data(geometry), self.prefixlen(geometry), depth);
         let raw = match item {
@@ -123,7 +129,8 @@ impl<'a> EntryRef<'a> {
         prefixlen <= key.prefixlen() && agree(self.data(geometry), key.data(), from, prefixlen)
     }
 
-    /// Leading bits shared with `prefix`, no more than either is long; bytes before `from` are known to agree.
+    /// Leading bits shared with `prefix`, no more than either is long; bytes before `from` are
+    /// known to agree.
     pub(super) fn common(self, geometry: &Geometry, prefix: Prefix<'_>, from: usize) -> u32 {
         let limit = self.prefixlen(geometry).min(prefix.prefixlen());
         common_bits(self.data(geometry), prefix.data(), from, limit)
@@ -142,8 +149,8 @@ impl<'a> Entry<'a> {
         Self { entry, geometry }
     }
 
-    /// Where the value is: `value_size` bytes, 8-byte aligned, readable and writable until the grace period after the
-    /// entry's removal. Others may be writing it.
+    /// Where the value is: `value_size` bytes, 8-byte aligned, readable and writable until the
+    /// grace period after the entry's removal. Others may be writing it.
     #[inline]
     pub fn value_ptr(&self) -> NonNull<u8> {
         self.entry.ptr()

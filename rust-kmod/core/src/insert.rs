@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Insert and replace: plan and allocate first, then one release store, then retire what was replaced.
+//! Insert and replace: plan and allocate first, then one release store, then retire what was
+//! replaced.
 
 use super::{
     build::{copy, pair, Edit, Item, NewNode},
@@ -35,8 +36,9 @@ pub enum Outcome {
 impl Writer<'_> {
     /// Puts `entry`, whose value the caller has written, under `prefix`; writes the rest of it.
     ///
-    /// Errors are looked at in this order, which is LPM_TRIE's: [`Error::Exists`], [`Error::Missing`], [`Error::Full`] (the prefix is
-    /// new and there are `max_entries` already), [`Error::NoMemory`]. After an error nothing has changed and the block is
+    /// Errors are looked at in this order, which is LPM_TRIE's: [`Error::Exists`],
+    /// [`Error::Missing`], [`Error::Full`] (the prefix is new and there are `max_entries`
+    /// already), [`Error::NoMemory`]. After an error nothing has changed and the block is
     /// the caller's again. A prefix of another geometry is [`Error::Missing`].
     pub fn insert<M: Memory>(
         &mut self,
@@ -74,7 +76,8 @@ impl Writer<'_> {
         // SAFETY: `fill` completed the entry, and the block is ours.
         let new = unsafe { EntryRef::new(block) };
         if self.add(mem, &descent, prefix, new).is_none() {
-            // SAFETY: nothing was published, so the block is as it came, but for bytes that are written again.
+            // SAFETY: nothing was published, so the block is as it came, but for bytes that are
+            // written again.
             return Err((Error::NoMemory, unsafe { NewEntry::new(block) }));
         }
         trie.stats
@@ -105,7 +108,8 @@ impl Writer<'_> {
         unsafe { mem.retire(old.ptr(), geometry.entry_layout()) };
     }
 
-    /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved retirement.
+    /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved
+    /// retirement.
     fn add<M: Memory>(
         &mut self,
         mem: &mut M,
@@ -140,13 +144,19 @@ impl Writer<'_> {
                 node, slot: None, ..
             } => {
                 let (item, raw) = entry.place(geometry, node.depth());
-                let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
+                let new = copy(
+                    mem,
+                    node,
+                    Edit::Add(item, raw),
+                    &[node.skip()],
+                    self.trie.stats.vacant(),
+                )?;
                 self.publish(slot, new, mem, Some((node.ptr(), node.layout())));
             }
             End::Beside { node, at } => {
                 let (skip, rest) = node.skip().split_at_checked(at - start)?;
                 let (byte, rest) = rest.split_first()?;
-                let below = copy(mem, node, Edit::Keep, &[rest])?;
+                let below = copy(mem, node, Edit::Keep, &[rest], self.trie.stats.vacant())?;
                 let below_item = (Item::Child(*byte), below.raw());
                 let Some(split) = pair(mem, at, skip, below_item, entry.place(geometry, at)) else {
                     below.free(mem);
@@ -171,7 +181,8 @@ impl Writer<'_> {
         slot.publish(new.raw());
         if let Some((block, layout)) = old {
             self.trie.stats.shrank(M::size_of(layout) as u64);
-            // SAFETY: the slot was the only way to the old node; `layout` is the node's own, and it is retired this once.
+            // SAFETY: the slot was the only way to the old node; `layout` is the node's own, and it
+            // is retired this once.
             unsafe { mem.retire(block, layout) };
         }
     }

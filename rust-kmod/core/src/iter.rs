@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Walking all entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes before the shorter ones that cover
-//! them, and the 0-branch before the 1-branch.
+//! Walking all entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes before the
+//! shorter ones that cover them, and the 0-branch before the 1-branch.
 //!
-//! With a directly indexed root there are two sequences to merge: the slots, by index, and the prefixes that are too short
-//! for it, each of which comes after the last slot that it covers.
+//! With a directly indexed root there are two sequences to merge: the slots, by index, and the
+//! prefixes that are too short for it, each of which comes after the last slot that it covers.
 
 use super::{
     descent::End,
@@ -14,9 +14,13 @@ use super::{
     Reader, Trie,
 };
 
-/// How often a step is taken again when the writer empties the subtree that it leads into under its feet: the state in
-/// which it does lasts for a few stores.
+/// How often a step is taken again when the writer empties the subtree that it leads into under its
+/// feet: the state in which it does lasts for a few stores.
 const ATTEMPTS: usize = 16;
+
+/// Nodes that a descent remembers on its way down; where the way is longer and none of the last
+/// ones helps, it is gone again.
+const TRAIL: usize = 8;
 
 /// A subtree had an entry when it was entered, and none where it was looked for.
 struct Emptied;
@@ -30,7 +34,8 @@ impl Trie {
         self.next(reader, None)
     }
 
-    /// The entry after the one of exactly `prefix`, or the first one if there is no such entry or `prefix` is `None`.
+    /// The entry after the one of exactly `prefix`, or the first one if there is no such entry or
+    /// `prefix` is `None`.
     ///
     /// One descent, no allocation; `prefix` need not come from a walk.
     pub fn next<'e>(&'e self, reader: &'e Reader, prefix: Option<Prefix<'_>>) -> Option<Entry<'e>> {
@@ -53,14 +58,25 @@ impl Trie {
     }
 
     fn step_after(&self, prefix: Prefix<'_>) -> Step<'_> {
-        let mut next = Link::Vacant;
+        let mut trail = [None; TRAIL];
+        let mut count = 0;
         let descent = self.descend_noting(prefix, |place, item| {
-            if let Some((_, link)) = place.node.following(u32::from(item.rank())) {
-                next = link;
-            }
+            trail[count % TRAIL] = Some((place.node, u32::from(item.rank())));
+            count += 1;
         });
         if descent.found(self, prefix).is_none() {
             return self.step_first();
+        }
+        // The deepest node that has a successor has the one that comes next.
+        let mut next = (1..=count.min(TRAIL))
+            .find_map(|back| {
+                trail[(count - back) % TRAIL].and_then(|(node, rank)| node.following(rank))
+            })
+            .unwrap_or(Link::Vacant);
+        if matches!(next, Link::Vacant) && count > TRAIL {
+            self.descend_noting(prefix, |place, item| {
+                next = place.node.following(u32::from(item.rank())).unwrap_or(next);
+            });
         }
         match self.direct() {
             Some(direct) if prefix.depth() < START => self.merge(direct, after_last(prefix), next),
@@ -97,9 +113,7 @@ impl Trie {
         let mut next = Link::Vacant;
         let slot = prefix.cut(8 * START as u32);
         let descent = self.descend_from((&self.root, 0), slot, |place, item| {
-            if let Some((_, link)) = place.node.following(u32::from(item.rank())) {
-                next = link;
-            }
+            next = place.node.following(u32::from(item.rank())).unwrap_or(next);
         });
         match descent.end {
             // It covers the slot, or is in the 1-branch where they part.
@@ -132,7 +146,7 @@ fn leftmost(mut link: Link<'_>) -> Step<'_> {
         match link {
             Link::Vacant => return Err(Emptied),
             Link::Entry(entry, _) => return Ok(Some(entry)),
-            Link::Node(node) => (_, link) = node.following(0).ok_or(Emptied)?,
+            Link::Node(node) => link = node.following(0).ok_or(Emptied)?,
         }
     }
 }

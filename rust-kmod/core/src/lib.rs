@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The longest-prefix-match structure of the LPM_MTRIE BPF map: a multibit trie with a stride of 8 bits, popcount-indexed
-//! nodes, path compression and no leaf pushing, with lock-free readers and one writer at a time.
+//! The longest-prefix-match structure of the LPM_MTRIE BPF map: a multibit trie with a stride of 8
+//! bits, popcount-indexed nodes, path compression and no leaf pushing, with lock-free readers and
+//! one writer at a time.
 //!
 //! ```text
-//! Trie ── root slot ─▶ node, depth 0          10.0.0.0/8      10.1.0.0/16     10.1.2.0/24   10.7.0.0/20
-//!                      │ internal: none
-//!                      └ child 10 ─▶ node, depth 1
-//!                                    │ internal: 10/8 (base index 1) ─▶ entry
-//!                                    ├ child 1 ─▶ node, depth 2
-//!                                    │            │ internal: 10.1/16 ─▶ entry
-//!                                    │            └ child 2 ─▶ entry 10.1.2/24      (a leaf: nothing else below)
-//!                                    └ child 7 ─▶ entry 10.7.0/20                   (a leaf, too)
+//! root slot ─▶ node, depth 1, skip 10     with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
+//!              ├ internal 1 ─▶ entry 10/8   (base index 1: no bits beyond the path)
+//!              ├ child 1 ────▶ node, depth 2
+//!              │               ├ internal 1 ─▶ entry 10.1/16
+//!              │               └ child 2 ────▶ entry 10.1.2/24   (a leaf: nothing else is below)
+//!              └ child 7 ────▶ entry 10.7.0/20                   (a leaf, too)
 //! ```
 //!
-//! The node at depth `d` looks at byte `d` of the key. It holds the prefixes of length `8d` to `8d + 7` on its path; longer ones
-//! are below the child of their byte `d`. A subtree with a single prefix is that prefix's entry and nothing else. So a node has two items or
-//! more, and the shape of a trie depends only on its prefixes. (Lack of memory during a removal may leave it with vacant slots, see `remove.rs`.)
+//! The node at depth `d` looks at byte `d` of the key. It holds the prefixes of `8d` to `8d + 7`
+//! bits on its path; longer ones are below the child of their byte `d`. A subtree with a single
+//! prefix is that prefix's entry and nothing else. So a node has two items or more, and the shape
+//! of a trie depends only on its prefixes. (Lack of memory during a removal may leave it with
+//! vacant slots, see `remove.rs`.)
 //!
-//! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node` and `slot` (what is published), `build` (new
-//! nodes), `direct` (the root for big tables), `descent`, `lookup`, `iter` (reading), `insert`, `remove`, `clear` (writing), `memory`, `stats`, `sync`.
+//! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node` and `slot`
+//! (what is published), `build` (new nodes), `direct` (the root for big tables), `descent`,
+//! `lookup`, `iter` (reading), `insert`, `remove`, `clear` (writing), `memory`, `stats`, `sync`.
 //!
 //! # Readers and the writer
 //!
-//! Readers load slots with Acquire; the writer completes a block, stores it into one slot with Release, and retires what that
-//! replaced. A retired block stays as it was, so that readers who are in it finish. A reader that runs beside a sequence of
-//! updates may see some and not others, as in LPM_TRIE; every entry it returns was there during its section.
+//! Readers load slots with Acquire; the writer completes a block, stores it into one slot with
+//! Release, and retires what that replaced. A retired block stays as it was, so that readers who
+//! are in it finish. A reader that runs beside a sequence of updates may see some and not others,
+//! as in LPM_TRIE; every entry it returns was there during its section.
 //!
-//! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel module. It needs neither the alloc crate
-//! nor the kernel crate, does not panic, does not recurse, and keeps its stack frames small.
+//! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
+//! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,
+//! and keeps its stack frames small.
 
 #![cfg_attr(not(CONFIG_RUST), no_std)]
 #![warn(missing_docs, unsafe_op_in_unsafe_fn)]
@@ -87,8 +91,8 @@ pub enum Error {
 
 /// A longest-prefix-match table.
 ///
-/// Its blocks belong to the allocator behind the [`Memory`] that is passed to the writing calls; empty it with
-/// [`clear`](Trie::clear) before it goes.
+/// Its blocks belong to the allocator behind the [`Memory`] that is passed to the writing calls;
+/// empty it with [`clear`](Trie::clear) before it goes.
 pub struct Trie {
     geometry: Geometry,
     root: slot::Slot,
@@ -96,13 +100,15 @@ pub struct Trie {
     stats: stats::Stats,
 }
 
-// SAFETY: the root slot owns blocks of plain memory that no thread is tied to; the rest is plain data.
+// SAFETY: the root slot owns blocks of plain memory that no thread is tied to; the rest is plain
+// data.
 unsafe impl Send for Trie {}
-// SAFETY: shared access reads atomics, and blocks that are not written while readers may see them except through atomics;
-// a `Writer` is exclusive by the contract of `Trie::writer`.
+// SAFETY: shared access reads atomics, and blocks that are not written while readers may see them
+// except through atomics; a `Writer` is exclusive by the contract of `Trie::writer`.
 unsafe impl Sync for Trie {}
 
-/// Evidence of a reader section: as long as it lives, blocks retired after its making are not freed.
+/// Evidence of a reader section: as long as it lives, blocks retired after its making are not
+/// freed.
 pub struct Reader(PhantomData<*const ()>);
 
 impl Reader {
@@ -110,8 +116,9 @@ impl Reader {
     ///
     /// # Safety
     ///
-    /// For as long as the value exists or is borrowed, the caller is in a section that delays the freeing of every block given to
-    /// `Memory::retire` after the section's begin: for an RCU-freeing allocator, an RCU reader section.
+    /// For as long as the value exists or is borrowed, the caller is in a section that delays the
+    /// freeing of every block given to `Memory::retire` after the section's begin: for an
+    /// RCU-freeing allocator, an RCU reader section.
     pub const unsafe fn assume() -> Self {
         Self(PhantomData)
     }
@@ -160,7 +167,8 @@ impl Trie {
         self.len() == 0
     }
 
-    /// Bytes that entries and nodes take, as [`Memory::size_of`] says, and the direct root; without blocks that are retired.
+    /// Bytes that entries and nodes take, as [`Memory::size_of`] says, and the direct root; without
+    /// blocks that are retired.
     pub fn bytes(&self) -> u64 {
         let direct = self.direct.map_or(0, |_| Self::DIRECT_LAYOUT.size() as u64);
         direct + self.stats.bytes()
@@ -170,8 +178,9 @@ impl Trie {
     ///
     /// # Safety
     ///
-    /// Until the writer is dropped, there is no other writer of this trie, and blocks that its calls retire are not freed
-    /// within those calls' duration. All writers of a trie pass them a [`Memory`] of the same allocator.
+    /// Until the writer is dropped, there is no other writer of this trie, and blocks that its
+    /// calls retire are not freed within those calls' duration. All writers of a trie pass them
+    /// a [`Memory`] of the same allocator.
     pub unsafe fn writer(&self) -> Writer<'_> {
         Writer { trie: self }
     }

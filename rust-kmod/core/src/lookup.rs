@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The longest match, lock-free.
 //!
-//! The descent goes as deep as the key leads. A leaf that covers the key is the answer: none is longer. Otherwise the answer is in the
-//! last node on the way that has an internal prefix that covers the key; nodes are looked at for that only then, because most
-//! lookups in real tables end at a leaf. Path bytes that compression jumped over are in the nodes, so nothing below a node that
-//! the key does not lead through is ever considered.
+//! The descent goes as deep as the key leads. A leaf that covers the key is the answer: none is
+//! longer. Otherwise the answer is in the last node on the way that has an internal prefix that
+//! covers the key; nodes are looked at for that only then, because most lookups in real tables end
+//! at a leaf. Path bytes that compression jumped over are in the nodes, so nothing below a node
+//! that the key does not lead through is ever considered.
 
 use super::{
     direct::{index, START},
@@ -15,14 +16,15 @@ use super::{
     Reader, Trie,
 };
 
-/// Nodes with internal prefixes that a descent remembers. Address keys of 4 bytes pass no more; longer keys rarely need one that
-/// is further up.
+/// Nodes with internal prefixes that a descent remembers. Address keys of 4 bytes pass no more;
+/// longer keys rarely need one that is further up.
 const REMEMBERED: usize = 8;
 
 impl Trie {
     /// The entry with the longest prefix that covers `key`, no longer than the key itself.
     ///
-    /// Any context. Constant stack, no allocation, no lock; the number of steps is bounded by the key's bytes.
+    /// Any context. Constant stack, no allocation, no lock; the number of steps is bounded by the
+    /// key's bytes.
     #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
@@ -94,8 +96,9 @@ impl Trie {
         None
     }
 
-    /// As [`descend_for`](Self::descend_for), looking for internal prefixes, and into their slots, on the way: for when none of the
-    /// remembered nodes had one, or it was vacant (which it is only after a removal that found no memory for a smaller node).
+    /// As [`descend_for`](Self::descend_for), looking for internal prefixes, and into their slots,
+    /// on the way: for when none of the remembered nodes had one, or it was vacant (which it is
+    /// only after a removal that found no memory for a smaller node).
     #[cold]
     fn descend_testing<'e>(
         &'e self,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Keys: how long they are in one map ([`Geometry`]), and one of them ([`Prefix`]).
 //!
-//! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond prefixlen are carried along
-//! (get_next_key shows them) and never compared.
+//! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond
+//! prefixlen are carried along (get_next_key shows them) and never compared.
 
 use core::alloc::Layout;
 
@@ -17,7 +17,8 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Keys of `data_size` bytes (1 to 256) with values of `value_size` bytes (at least 1); `None` outside these limits.
+    /// Keys of `data_size` bytes (1 to 256) with values of `value_size` bytes (at least 1); `None`
+    /// outside these limits.
     pub const fn new(data_size: u16, value_size: u32) -> Option<Self> {
         if data_size == 0
             || data_size > DATA_SIZE_MAX
@@ -59,7 +60,8 @@ impl Geometry {
 
     /// The block that an entry needs: value, prefixlen, data; 8-byte aligned for the value's sake.
     pub const fn entry_layout(&self) -> Layout {
-        // SAFETY: 8 is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below isize::MAX.
+        // SAFETY: 8 is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below
+        // isize::MAX.
         unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), 8) }
     }
 }
@@ -93,7 +95,8 @@ impl<'a> Prefix<'a> {
         self.data
     }
 
-    /// The depth, in whole bytes, at which this prefix ends; the node of that depth would hold it internally.
+    /// The depth, in whole bytes, at which this prefix ends; the node of that depth would hold it
+    /// internally.
     pub(super) fn depth(&self) -> usize {
         (self.prefixlen / 8) as usize
     }
@@ -128,7 +131,8 @@ impl<'a> Prefix<'a> {
     }
 }
 
-/// How many leading bits of `a` and `b` agree, counted from byte `from` on (earlier bytes are known to agree), at most `limit`.
+/// How many leading bits of `a` and `b` agree, counted from byte `from` on (earlier bytes are known
+/// to agree), at most `limit`.
 pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
     let mut bits = from as u32 * 8;
     for (x, y) in a.iter().zip(b).skip(from) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Remove: the inverse of insert, so that a trie's shape depends on what is in it and not on how it got there.
+//! Remove: the inverse of insert, so that a trie's shape depends on what is in it and not on how it
+//! got there.
 //!
-//! A node that keeps two items or more is replaced by a smaller copy; one that keeps a single item gives its place to it.
-//! Where memory for a copy is missing, the slot becomes vacant instead: readers pass over it, and the next change of the node
-//! leaves it out. A node always keeps one item that is not vacant; removing that one unhooks the node.
+//! A node that keeps two items or more is replaced by a smaller copy; one that keeps a single item
+//! gives its place to it. Where memory for a copy is missing, the slot becomes vacant instead:
+//! readers pass over it, and the next change of the node leaves it out. A node always keeps one
+//! item that is not vacant; removing that one unhooks the node.
 
 use super::{
     build::{copy, Edit, Item},
@@ -26,8 +28,8 @@ enum Rest<'a> {
 impl Writer<'_> {
     /// Removes the entry of exactly `prefix` and retires it.
     ///
-    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: `reserve` refused; no other lack of memory makes it fail. After an
-    /// error nothing has changed.
+    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: `reserve` refused; no other lack of
+    /// memory makes it fail. After an error nothing has changed.
     pub fn remove<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
         let trie = self.trie;
         if prefix.data().len() != trie.geometry.data_size() {
@@ -64,19 +66,25 @@ impl Writer<'_> {
             self.retire_entry(mem, entry);
             return Ok(());
         };
-        match rest(place.node, slot) {
+        match rest(place.node, slot, trie.stats.vacant()) {
             Rest::More => {
                 if !mem.reserve(2) {
                     return Err(Error::NoMemory);
                 }
-                match copy(mem, place.node, Edit::Drop(item), &[place.node.skip()]) {
+                match copy(
+                    mem,
+                    place.node,
+                    Edit::Drop(item),
+                    &[place.node.skip()],
+                    self.trie.stats.vacant(),
+                ) {
                     Some(new) => self.publish(
                         place.slot,
                         new,
                         mem,
                         Some((place.node.ptr(), place.node.layout())),
                     ),
-                    None => slot.publish(Raw::VACANT),
+                    None => self.vacate(slot),
                 }
             }
             Rest::One(last, last_slot) => {
@@ -91,7 +99,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Puts the one item that stays into the place of its node; `removed` is the slot of the other one.
+    /// Puts the one item that stays into the place of its node; `removed` is the slot of the other
+    /// one.
     fn give_place<M: Memory>(
         &mut self,
         mem: &mut M,
@@ -103,18 +112,15 @@ impl Writer<'_> {
         let node = place.node;
         match (last, last_slot.load()) {
             (Item::Child(byte), Link::Node(child)) => {
-                let Some(new) = copy(
-                    mem,
-                    child,
-                    Edit::Keep,
-                    &[node.skip(), &[byte], child.skip()],
-                ) else {
-                    return removed.publish(Raw::VACANT);
+                let skip: &[&[u8]] = &[node.skip(), &[byte], child.skip()];
+                let Some(new) = copy(mem, child, Edit::Keep, skip, self.trie.stats.vacant()) else {
+                    return self.vacate(removed);
                 };
                 let layout = child.layout();
                 self.publish(place.slot, new, mem, Some((node.ptr(), node.layout())));
                 self.trie.stats.shrank(M::size_of(layout) as u64);
-                // SAFETY: the node above it was the only way to the child, and is out of reach; retired this once.
+                // SAFETY: the node above it was the only way to the child, and is out of reach;
+                // retired this once.
                 unsafe { mem.retire(child.ptr(), layout) };
             }
             (_, Link::Entry(entry, _)) => {
@@ -123,11 +129,12 @@ impl Writer<'_> {
                 self.retire_node(mem, node);
             }
             // An item that stays is not vacant, and only children are nodes.
-            _ => removed.publish(Raw::VACANT),
+            _ => self.vacate(removed),
         }
     }
 
-    /// Removes an entry that is the last of its node, with the node and those above it that held nothing else.
+    /// Removes an entry that is the last of its node, with the node and those above it that held
+    /// nothing else.
     #[cold]
     fn unhook<M: Memory>(
         &mut self,
@@ -142,7 +149,7 @@ impl Writer<'_> {
         trie.descend_noting(prefix, |place, item| {
             blocks += 1;
             if let Some(slot) = item.slot_in(place.node) {
-                if !matches!(rest(place.node, slot), Rest::Nothing) {
+                if !matches!(rest(place.node, slot, true), Rest::Nothing) {
                     (cut, blocks) = (slot, 1);
                 }
             }
@@ -154,7 +161,7 @@ impl Writer<'_> {
         if core::ptr::eq(cut, entrance) {
             trie.publish_entrance(prefix, Raw::VACANT);
         } else {
-            cut.publish(Raw::VACANT);
+            self.vacate(cut);
         }
         while let Link::Node(node) = link {
             link = node
@@ -169,10 +176,17 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Takes a node's item away without a copy of the node.
+    fn vacate(&mut self, slot: &Slot) {
+        self.trie.stats.set_vacant();
+        slot.publish(Raw::VACANT);
+    }
+
     fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {
         let layout = node.layout();
         self.trie.stats.shrank(M::size_of(layout) as u64);
-        // SAFETY: callers have put something else into the one slot that led to the node; it is retired this once.
+        // SAFETY: callers have put something else into the one slot that led to the node; it is
+        // retired this once.
         unsafe { mem.retire(node.ptr(), layout) };
     }
 
@@ -180,13 +194,18 @@ impl Writer<'_> {
         let layout = self.trie.geometry.entry_layout();
         self.trie.stats.shrank(M::size_of(layout) as u64);
         self.trie.stats.entries(-1);
-        // SAFETY: callers have put something else into the one slot that led to the entry; it is retired this once.
+        // SAFETY: callers have put something else into the one slot that led to the entry; it is
+        // retired this once.
         unsafe { mem.retire(entry.ptr(), layout) };
     }
 }
 
-/// What a node keeps when the item in `slot` goes, vacant slots not counted.
-fn rest<'a>(node: NodeRef<'a>, slot: &Slot) -> Rest<'a> {
+/// What a node keeps when the item in `slot` goes; `vacant`: there may be vacant slots, which are
+/// not counted.
+fn rest<'a>(node: NodeRef<'a>, slot: &Slot, vacant: bool) -> Rest<'a> {
+    if !vacant && node.slots().len() > 2 {
+        return Rest::More;
+    }
     let mut live = node
         .items()
         .filter(|(_, other)| !core::ptr::eq(*other, slot) && !other.raw().is_vacant());

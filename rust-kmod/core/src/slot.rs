@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Slots: the only words of a published structure that change.
 //!
-//! A slot is null (vacant), or points to a node (tag 0), to an entry (tag 1), or to a leaf whose prefix ends where the slot
-//! begins (tag 3): whoever gets to such a slot is covered, and need not look at the entry. Blocks are 8-byte aligned, so the
-//! bits are free.
+//! A slot is null (vacant), or points to a node (tag 0), to an entry (tag 1), or to a leaf whose
+//! prefix ends where the slot begins (tag 3): whoever gets to such a slot is covered, and need not
+//! look at the entry. Blocks are 8-byte aligned, so the bits are free.
 
 use super::{
     entry::EntryRef,
@@ -32,7 +32,8 @@ impl Raw {
         Raw(ptr.as_ptr().map_addr(|a| a | ENTRY))
     }
 
-    /// For the slot of a leaf; `exact`: the prefix has no bits beyond the bytes that lead to the slot.
+    /// For the slot of a leaf; `exact`: the prefix has no bits beyond the bytes that lead to the
+    /// slot.
     ///
     /// # Safety
     ///
@@ -63,7 +64,8 @@ impl Raw {
             return Link::Vacant;
         };
         if self.0.addr() & ENTRY != 0 {
-            // SAFETY: only `Raw::internal` and `Raw::leaf` set the bit, and ask for an entry; it lives as the caller says.
+            // SAFETY: only `Raw::internal` and `Raw::leaf` set the bit, and ask for an entry; it
+            // lives as the caller says.
             let entry = unsafe { EntryRef::new(ptr) };
             Link::Entry(entry, self.0.addr() & EXACT != 0)
         } else {
@@ -86,8 +88,9 @@ pub(super) enum Link<'a> {
 ///
 /// # Invariants
 ///
-/// It holds [`Raw::VACANT`] or a `Raw` made by [`Raw::internal`], [`Raw::leaf`] or [`Raw::node`]. A block that was ever reachable through a slot
-/// is given to `Memory::retire`, not before it is unreachable for later readers.
+/// It holds [`Raw::VACANT`] or a `Raw` made by [`Raw::internal`], [`Raw::leaf`] or [`Raw::node`]. A
+/// block that was ever reachable through a slot is given to `Memory::retire`, not before it is
+/// unreachable for later readers.
 #[repr(transparent)]
 pub(super) struct Slot(AtomicPtr<u8>);
 
@@ -102,14 +105,16 @@ impl Slot {
         Self(AtomicPtr::new(raw.0))
     }
 
-    /// What the slot leads to. Whoever holds a slot for `'a` is in a reader section or is the writer, so the blocks that it
-    /// finds there live as long.
+    /// What the slot leads to. Whoever holds a slot for `'a` is in a reader section or is the
+    /// writer, so the blocks that it finds there live as long.
     #[inline]
     pub(super) fn load<'a>(&'a self) -> Link<'a> {
-        // Acquire: partner of the Release in `publish`, so the block's content is seen as it was when it was published.
+        // Acquire: partner of the Release in `publish`, so the block's content is seen as it was
+        // when it was published.
         let raw = Raw(self.0.load(Ordering::Acquire));
-        // SAFETY: by the type's invariants the block was published; it is retired after it became unreachable, and 'a
-        // lies in a reader section that keeps it, or belongs to the writer, who alone retires.
+        // SAFETY: by the type's invariants the block was published; it is retired after it became
+        // unreachable, and 'a lies in a reader section that keeps it, or belongs to the
+        // writer, who alone retires.
         unsafe { raw.follow() }
     }
 

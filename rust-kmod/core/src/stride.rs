@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Arithmetic within one stride of 8 bits: no pointers, only bitmaps.
 //!
-//! Inside a node, a prefix of `len` bits (0 to 7) with bits `v` has the base index `1 << len | v`; it is the position in a
-//! heap-ordered binary tree. Children take the heap's last level: byte `b` is at `256 + b`.
+//! Inside a node, a prefix of `len` bits (0 to 7) with bits `v` has the base index `1 << len | v`;
+//! it is the position in a heap-ordered binary tree. Children take the heap's last level: byte `b`
+//! is at `256 + b`.
 //!
 //! ```text
 //! base index      1            len 0   the node's own path
@@ -53,20 +54,10 @@ pub(super) fn unset(map: &mut Bitmap, index: u8) {
     map[(index >> 6) as usize] &= !(1 << (index & 63));
 }
 
-pub(super) fn count(map: &Bitmap) -> usize {
-    map.iter().map(|word| word.count_ones() as usize).sum()
-}
-
-/// The indexes of the set bits, ascending.
-pub(super) fn bits(map: &Bitmap) -> impl Iterator<Item = u8> + '_ {
-    map.iter().zip([0, 64, 128, 192]).flat_map(|(&word, base)| {
-        let mut left = word;
-        core::iter::from_fn(move || {
-            let bit = (left != 0).then(|| left.trailing_zeros() as u8)?;
-            left &= left - 1;
-            Some(base + bit)
-        })
-    })
+/// Set bits before `index` in its own word.
+#[inline]
+pub(super) fn below(map: &Bitmap, index: u8) -> usize {
+    (map[(index >> 6) as usize] & ((1 << (index & 63)) - 1)).count_ones() as usize
 }
 
 /// Base index of the longest internal prefix that covers `byte`; 0: none.
@@ -98,9 +89,11 @@ pub(super) fn longest_upto(internal: &Bitmap, byte: u8, len: u32) -> u8 {
     index
 }
 
-/// The item after `after` (0: from the start) in post-order: longer before shorter, 0-branch before 1-branch. 0: no more.
+/// The item after `after` (0: from the start) in post-order: longer before shorter, 0-branch before
+/// 1-branch. 0: no more.
 ///
-/// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one first where ends meet.
+/// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
+/// first where ends meet.
 pub(super) fn following(internal: &Bitmap, child: &Bitmap, after: u32) -> u32 {
     let (mut best, mut best_end) = (0, u32::MAX);
     for len in (0..=8u32).rev() {
@@ -129,15 +122,22 @@ fn after_at(after: u32, len: u32) -> u32 {
 
 /// Index of the first item of length `len` whose value is at least `from`; 0: none.
 fn first_from(internal: &Bitmap, child: &Bitmap, len: u32, from: u32) -> u32 {
-    let (mut at, end) = ((1 << len) + from, 2 << len);
-    while at < end {
+    let end = 2 << len;
+    match next_bit(internal, child, (1 << len) + from) {
+        Some(index) if index < end => index,
+        _ => 0,
+    }
+}
+
+/// The first set bit from `at` on, both bitmaps taken as one of 512 bits, the internal one first.
+pub(super) fn next_bit(internal: &Bitmap, child: &Bitmap, mut at: u32) -> Option<u32> {
+    while at < 512 {
         let words = if at < 256 { internal } else { child };
         let word = words[(at >> 6 & 3) as usize] >> (at & 63);
         if word != 0 {
-            at += word.trailing_zeros();
-            return if at < end { at } else { 0 };
+            return Some(at + word.trailing_zeros());
         }
         at = (at | 63) + 1;
     }
-    0
+    None
 }

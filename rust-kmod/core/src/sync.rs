@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The one atomic type that readers and writers share, from `core` or, under `cfg(loom)`, from the model checker.
+//! The one atomic type that readers and writers share, from `core` or, under `cfg(loom)`, from the
+//! model checker.
 
 #[cfg(not(loom))]
 pub(super) use core::sync::atomic::AtomicPtr;

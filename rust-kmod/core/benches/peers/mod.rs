@@ -36,8 +36,8 @@ fn rows<const N: usize>(table: &Table<N>) -> Vec<(u32, [u8; N], u64)> {
         .collect()
 }
 
-/// `(name, lookup)` of every crate; the first two are this one, with a directly indexed root, as for
-/// maps made for many entries, and without.
+/// `(name, lookup)` of every crate; the first two are this one, with a directly indexed root, as
+/// for maps made for many entries, and without.
 pub fn ipv4(table: &Table<4>) -> Vec<(&'static str, Lookup<4>)> {
     let rows = rows(table);
     let addr = |data: &[u8; 4]| u32::from_be_bytes(*data);

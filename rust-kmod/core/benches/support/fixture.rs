@@ -27,11 +27,13 @@ impl Mtrie {
             Some(block) => unsafe { Trie::with_direct_root(geometry, block) },
             None => Trie::new(geometry),
         };
-        // SAFETY: retired blocks are freed in writing calls only, which take the fixture exclusively.
+        // SAFETY: retired blocks are freed in writing calls only, which take the fixture
+        // exclusively.
+        let reader = unsafe { Reader::assume() };
         Self {
             trie,
             slab: Slab::default(),
-            reader: unsafe { Reader::assume() },
+            reader,
             direct,
         }
     }

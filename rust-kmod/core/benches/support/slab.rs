@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! An allocator that packs blocks of kmalloc's size classes side by side, as slabs do, with a free list a class.
+//! An allocator that packs blocks of kmalloc's size classes side by side, as slabs do, with a free
+//! list a class.
 
 use lpm_mtrie_core::Memory;
 use std::{
@@ -54,7 +55,8 @@ impl Slab {
     }
 }
 
-// SAFETY: blocks of a class are disjoint parts of chunks that live as long as the slab; retired ones wait for `grace`.
+// SAFETY: blocks of a class are disjoint parts of chunks that live as long as the slab; retired
+// ones wait for `grace`.
 unsafe impl Memory for Slab {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         let index = class(layout.size());

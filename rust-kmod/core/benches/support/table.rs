@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The routing table (a text file of `address/len AS` lines, named by BGP_TABLE), and random addresses in the space it covers.
+//! The routing table (a text file of `address/len AS` lines, named by BGP_TABLE), and random
+//! addresses in the space it covers.
 
 use std::{env, fs, net::IpAddr, process};
 
@@ -9,10 +10,14 @@ pub struct Table<const N: usize> {
     pub rows: Vec<(u32, [u8; N], u64)>,
 }
 
-/// Both families, in the file's order, without repeated prefixes; ends the process with a message where there is no file.
+/// Both families, in the file's order, without repeated prefixes; ends the process with a message
+/// where there is no file.
 pub fn load() -> (Table<4>, Table<16>) {
     let Some(path) = env::var_os("BGP_TABLE") else {
-        eprintln!("BGP_TABLE is not set: name a file of `address/len AS` lines, such as benches/bgpas.lpm of the crate iptrie");
+        eprintln!(
+            "BGP_TABLE is not set: name a file of `address/len AS` lines, such as \
+             benches/bgpas.lpm of the crate iptrie"
+        );
         process::exit(2);
     };
     let text = fs::read_to_string(&path).unwrap_or_else(|error| {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Memory fails at every point: an operation that fails changes nothing, a removal succeeds all the same, and nothing is lost.
+//! Memory fails at every point: an operation that fails changes nothing, a removal succeeds all the
+//! same, and nothing is lost.
 
 use super::{
     fixture::fixture,
@@ -12,7 +13,10 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_failed_operation_changes_nothing((data_size, ops) in sized_ops(), direct: bool, budgets in proptest::collection::vec(0..5usize, 1..20)) {
+    fn a_failed_operation_changes_nothing(
+        (data_size, ops) in sized_ops(), direct: bool,
+        budgets in proptest::collection::vec(0..5usize, 1..20),
+    ) {
         let mut fixture = fixture(data_size, direct);
         for (step, op) in ops.iter().enumerate() {
             let budget = budgets[step % budgets.len()];
@@ -22,7 +26,10 @@ proptest! {
                 Op::Insert((len, data), mode) => {
                     let expected = fixture.expected((*len, data), *mode);
                     let result = fixture.insert((*len, data), step as u64, *mode);
-                    prop_assert!(result == expected || result == Err(Error::NoMemory), "{result:?} instead of {expected:?}");
+                    prop_assert!(
+                        result == expected || result == Err(Error::NoMemory),
+                        "{result:?} instead of {expected:?}",
+                    );
                     result.map(|_| ())
                 }
                 Op::RemoveRow(i) => match i.checked_rem(fixture.model.rows.len()) {
@@ -30,16 +37,31 @@ proptest! {
                         let row = fixture.model.rows[i].clone();
                         let result = fixture.remove((row.prefixlen, &row.data));
                         let reserve_worked = budget > 0;
-                        prop_assert_eq!(result.is_ok(), reserve_worked, "only reserve makes a removal fail: {:?}", result);
+                        prop_assert_eq!(
+                            result.is_ok(),
+                            reserve_worked,
+                            "only reserve makes a removal fail: {:?}",
+                            result,
+                        );
                         result
                     }
                     None => Ok(()),
                 },
                 Op::Remove((len, data)) | Op::Lookup((len, data)) | Op::Next((len, data)) => {
                     let expected = fixture.model.longest_match((*len, data)).cloned();
-                    prop_assert_eq!(fixture.longest_match((*len, data)), expected, "longest match of /{}", len);
+                    prop_assert_eq!(
+                        fixture.longest_match((*len, data)),
+                        expected,
+                        "longest match of /{}",
+                        len,
+                    );
                     let expected = fixture.model.next((*len, data)).cloned();
-                    prop_assert_eq!(fixture.next(Some((*len, data))), expected, "next after /{}", len);
+                    prop_assert_eq!(
+                        fixture.next(Some((*len, data))),
+                        expected,
+                        "next after /{}",
+                        len,
+                    );
                     Ok(())
                 }
             };
@@ -50,17 +72,27 @@ proptest! {
             }
             fixture.check(true);
         }
-        prop_assert_eq!(fixture.walk(), fixture.model.rows.clone(), "the walk passes over vacant slots");
+        prop_assert_eq!(
+            fixture.walk(),
+            fixture.model.rows.clone(),
+            "the walk passes over vacant slots",
+        );
         fixture.heap.budget = None;
         for row in fixture.model.rows.clone() {
-            prop_assert_eq!(fixture.remove((row.prefixlen, &row.data)), Ok(()), "a prefix that is there goes");
+            prop_assert_eq!(
+                fixture.remove((row.prefixlen, &row.data)),
+                Ok(()),
+                "a prefix that is there goes",
+            );
             fixture.check(true);
         }
         prop_assert_eq!(fixture.trie.bytes(), fixture.empty_bytes(), "an empty trie holds nothing");
     }
 
     #[test]
-    fn a_table_can_be_emptied_without_any_memory((data_size, ops) in sized_ops(), direct: bool, seed in any::<u64>()) {
+    fn a_table_can_be_emptied_without_any_memory(
+        (data_size, ops) in sized_ops(), direct: bool, seed in any::<u64>(),
+    ) {
         let mut fixture = fixture(data_size, direct);
         for (step, op) in ops.iter().enumerate() {
             if let Op::Insert((len, data), _) = op {
@@ -73,11 +105,19 @@ proptest! {
             let row = fixture.model.rows[(pick >> 33) as usize % fixture.model.rows.len()].clone();
             // One call of reserve succeeds, no alloc does.
             fixture.heap.budget = Some(1);
-            prop_assert_eq!(fixture.remove((row.prefixlen, &row.data)), Ok(()), "a prefix that is there goes");
+            prop_assert_eq!(
+                fixture.remove((row.prefixlen, &row.data)),
+                Ok(()),
+                "a prefix that is there goes",
+            );
             fixture.check(true);
             let full = u32::from(data_size) * 8;
             let expected = fixture.model.longest_match((full, &row.data)).cloned();
-            prop_assert_eq!(fixture.longest_match((full, &row.data)), expected, "shorter prefixes shine through");
+            prop_assert_eq!(
+                fixture.longest_match((full, &row.data)),
+                expected,
+                "shorter prefixes shine through",
+            );
         }
         prop_assert_eq!(fixture.trie.bytes(), fixture.empty_bytes(), "an empty trie holds nothing");
     }

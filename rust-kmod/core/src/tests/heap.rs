@@ -43,7 +43,8 @@ impl Heap {
     /// Ends all grace periods.
     pub(super) fn grace(&mut self) {
         for (ptr, layout) in self.retired.drain(..) {
-            // SAFETY: allocated below with this layout; in `retired` once, because `retire` takes it out of `live`.
+            // SAFETY: allocated below with this layout; in `retired` once, because `retire` takes
+            // it out of `live`.
             unsafe { alloc::dealloc(ptr.as_ptr(), layout) };
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A port of what kernel/bpf/lpm_trie.c does to order its keys: insertion into the binary trie with intermediate nodes, and
-//! get_next_key on it. The model's order is compared with it, so that the model itself is right.
+//! A port of what kernel/bpf/lpm_trie.c does to order its keys: insertion into the binary trie with
+//! intermediate nodes, and get_next_key on it. The model's order is compared with it, so that the
+//! model itself is right.
 
 use super::{
     model::{bit, order, Row},
@@ -112,7 +113,8 @@ proptest! {
     #[test]
     #[cfg_attr(miri, ignore = "slow, and it runs none of the crate's code")]
     fn the_models_order_is_lpm_tries(
-        (data_size, keys) in proptest::sample::select(&DATA_SIZES[..]).prop_flat_map(|n| (Just(n), prefixes(n, 40)))
+        (data_size, keys) in proptest::sample::select(&DATA_SIZES[..])
+            .prop_flat_map(|n| (Just(n), prefixes(n, 40)))
     ) {
         let mut root = None;
         let mut rows: Vec<Row> = Vec::new();
@@ -125,7 +127,10 @@ proptest! {
         let mut walked = Vec::new();
         let mut at = next_key(&root, None);
         while let Some((prefixlen, data)) = at {
-            prop_assert!(walked.len() < rows.len(), "the walk ends, with keys of {data_size} bytes");
+            prop_assert!(
+                walked.len() < rows.len(),
+                "the walk ends, with keys of {data_size} bytes",
+            );
             at = next_key(&root, Some((prefixlen, &data)));
             walked.push(Row { prefixlen, data, value: 0 });
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Readers beside a writer, on real threads: what is always there is always found, and a value is never a torn one.
+//! Readers beside a writer, on real threads: what is always there is always found, and a value is
+//! never a torn one.
 
 use super::{fixture::row, heap::Heap};
 use crate::{Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
@@ -37,7 +38,8 @@ fn what_stays_is_always_found() {
                 // SAFETY: retired blocks are kept until the threads have ended.
                 let reader = unsafe { Reader::assume() };
                 let mut i = 0u8;
-                // Relaxed would do for a flag; Acquire pairs with the Release below so the last round sees everything.
+                // Relaxed would do for a flag; Acquire pairs with the Release below so the last
+                // round sees everything.
                 while !done.load(Ordering::Acquire) {
                     i = i.wrapping_add(1);
                     let key = [10, i % 8, i / 2, i];

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The bitmap arithmetic, all inputs, against definitions that go item by item.
 
-use crate::stride::{base_index, bits, following, longest, longest_upto, set, test, unset, Bitmap};
+use crate::stride::{
+    base_index, following, longest, longest_upto, next_bit, set, test, unset, Bitmap,
+};
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
 
@@ -84,9 +86,14 @@ proptest! {
     #![proptest_config(super::strategy::config())]
 
     #[test]
-    fn the_longest_is_the_first_set_one_towards_the_root(mut map in bitmap(), byte: u8, len in 0..8u32) {
+    fn the_longest_is_the_first_set_one_towards_the_root(
+        mut map in bitmap(), byte: u8, len in 0..8u32,
+    ) {
         map[0] &= !1;
-        let slow = |len| (0..=len).rev().map(|len| base_index(byte, len)).find(|index| test(&map, *index)).unwrap_or(0);
+        let slow = |len| {
+            let indexes = (0..=len).rev().map(|len| base_index(byte, len));
+            indexes.into_iter().find(|index| test(&map, *index)).unwrap_or(0)
+        };
         prop_assert_eq!(longest(&map, byte), slow(7), "longest");
         prop_assert_eq!(longest_upto(&map, byte, len), slow(len), "longest up to {} bits", len);
     }
@@ -109,13 +116,25 @@ proptest! {
             let next = bare[i + 1..].iter().copied().find(|at| {
                 if *at < 256 { test(&internal, *at as u8) } else { test(&child, (*at & 255) as u8) }
             });
-            prop_assert_eq!(following(&internal, &child, *at), next.unwrap_or(0), "after {}, there or not", at);
+            prop_assert_eq!(
+                following(&internal, &child, *at),
+                next.unwrap_or(0),
+                "after {}, there or not",
+                at,
+            );
         }
     }
 
     #[test]
-    fn bits_are_the_set_ones_in_order(map in bitmap()) {
-        let expected: Vec<u8> = (0..=255).filter(|i| test(&map, *i)).collect();
-        prop_assert_eq!(bits(&map).collect::<Vec<_>>(), expected, "bits()");
+    fn next_bit_visits_the_set_ones_in_order(internal in bitmap(), child in bitmap()) {
+        let in_internal = (0..256u32).filter(|i| test(&internal, *i as u8));
+        let in_child = (256..512u32).filter(|i| test(&child, (*i & 255) as u8));
+        let expected: Vec<u32> = in_internal.chain(in_child).collect();
+        let mut visited = vec![];
+        let after = |visited: &[u32]| visited.last().map_or(0, |last| last + 1);
+        while let Some(index) = next_bit(&internal, &child, after(&visited)) {
+            visited.push(index);
+        }
+        prop_assert_eq!(visited, expected, "next_bit, from each one to the next");
     }
 }
