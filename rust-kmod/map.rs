@@ -134,6 +134,34 @@ impl LpmMtrie {
         }
     }
 
+    /// Stores a small value into the entry of `prefix` as it is, so that readers see the old or
+    /// the new one. `false` if that takes a new entry.
+    fn replace_in_place(
+        map: &Map<Self>,
+        prefix: Prefix<'_>,
+        value: Source<'_>,
+        mode: Mode,
+    ) -> Result<bool> {
+        if !value.fits_one_store() {
+            return Ok(false);
+        }
+        let _guard = map.retired.lock_irqsave()?;
+        // SAFETY: We hold the lock of the writers.
+        let writer = unsafe { map.trie.writer() };
+        match writer.find(prefix) {
+            Some(_) if mode == Mode::NoExist => Err(EEXIST),
+            None if mode == Mode::Exist => Err(ENOENT),
+            // get_next_key returns the data of the last update, its bits beyond prefixlen too.
+            Some(entry) if entry.data() == prefix.data() => {
+                // SAFETY: The value of an entry is aligned to 8, and programs know that updates
+                // change it.
+                unsafe { value.store_to(entry.value_ptr()) };
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn insert(
         map: &Map<Self>,
         prefix: Prefix<'_>,
@@ -236,6 +264,9 @@ impl Operations for LpmMtrie {
             UpdateMode::Exist => Mode::Exist,
         };
         map.with_prefix(key, |prefix| {
+            if Self::replace_in_place(map, prefix, value, mode)? {
+                return Ok(());
+            }
             Self::insert(map, prefix, value, mode, context)
         })?
     }
