@@ -43,6 +43,7 @@ use kernel::{
         },
         mem::{
             Allocator,
+            Area,
             Context,
             Reclaimer,
             Retired, //
@@ -58,6 +59,10 @@ const PREFIXLEN_SIZE: usize = 4;
 
 /// Bytes of key data that are cheap to clear on every lookup.
 const SHORT: usize = 16;
+
+/// From this many entries on, a map has a directly indexed root: it makes lookups faster and takes
+/// 520 KiB, see docs/node-layout.md.
+const MANY: u32 = 65_536;
 
 /// The flags that a map may have.
 const FLAGS: u32 = bindings::BPF_F_NO_PREALLOC
@@ -75,6 +80,8 @@ pub(crate) struct LpmMtrie {
     retired: ResSpinLock<Retired>,
     #[pin]
     reclaimer: Reclaimer,
+    /// Used by `trie`, hence dropped after it.
+    _direct_root: Option<Area>,
 }
 
 /// The sizes in a trie of keys and values of these sizes, if they are within the limits.
@@ -229,8 +236,16 @@ impl Operations for LpmMtrie {
     fn new(map: &RawMap) -> impl PinInit<Self, Error> {
         let geometry = geometry(map.key_size(), map.value_size()).ok_or(EINVAL);
         let retired = Retired::new(&mut Allocator::new(map, Context::Syscall));
+        let direct_root = (map.max_entries() >= MANY)
+            .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size()))
+            .transpose();
         try_pin_init!(Self {
-            trie: Trie::new(geometry?),
+            _direct_root: direct_root?,
+            trie: match &_direct_root {
+                // SAFETY: The block is zeroed and large enough, and dropped after the trie.
+                Some(block) => unsafe { Trie::with_direct_root(geometry?, block.as_ptr()) },
+                None => Trie::new(geometry?),
+            },
             retired: ResSpinLock::new(retired?),
             reclaimer <- Reclaimer::new(),
         })
