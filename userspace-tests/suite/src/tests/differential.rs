@@ -3,9 +3,12 @@
 //! every value and the whole walk are the same.
 //!
 //! The seed is new in every run and printed; LPM_MTRIE_SEED repeats one.
+//! LPM_MTRIE_STEPS sets the length of each stream, for kernels that check a lot.
 
 use std::{
-    env, io, thread,
+    env,
+    io::{self, Write},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,12 +31,14 @@ pub const TESTS: &[Test] = &[Test {
 }];
 
 const STEPS: usize = 4000;
-/// How often the whole walks are compared.
-const WALK_EVERY: usize = 500;
+/// How many times in a stream the whole walks are compared.
+const WALKS: usize = 8;
 
 fn differential(on: Type) -> Result<()> {
-    let seed = seed()?;
+    let seed = number("LPM_MTRIE_SEED")?.map_or_else(seed_of_now, Ok)?;
+    let steps = number("LPM_MTRIE_STEPS")?.map_or(STEPS, |steps| steps as usize);
     print!("seed {seed} ... ");
+    io::stdout().flush()?;
     for data in [1, 4, 8, 16, 33, 256] {
         for max_entries in [20, 4096] {
             let shape = Shape {
@@ -41,26 +46,35 @@ fn differential(on: Type) -> Result<()> {
                 value: 12,
                 max_entries,
             };
-            one_stream(on, shape, seed)
+            one_stream(on, shape, seed, steps)
                 .with_context(|| format!("LPM_MTRIE_SEED={seed}, {shape:?}"))?;
         }
     }
     Ok(())
 }
 
-fn seed() -> Result<u64> {
-    match env::var("LPM_MTRIE_SEED") {
-        Ok(text) => text.parse().context("LPM_MTRIE_SEED is not a number"),
-        Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64),
-    }
+/// The number in an environment variable, if that is set.
+fn number(name: &str) -> Result<Option<u64>> {
+    env::var(name)
+        .ok()
+        .map(|text| {
+            text.parse()
+                .with_context(|| format!("{name} is not a number"))
+        })
+        .transpose()
 }
 
-fn one_stream(on: Type, shape: Shape, seed: u64) -> Result<()> {
+fn seed_of_now() -> Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64)
+}
+
+fn one_stream(on: Type, shape: Shape, seed: u64, steps: usize) -> Result<()> {
     let mtrie = maps::create(on, shape)?;
     let trie = maps::create(Type::lpm_trie(), shape)?;
     let mut random = Random::new(seed ^ u64::from(shape.data) << 32 ^ u64::from(shape.max_entries));
     let mut keys = Keys::new(&mut random, shape.data as usize);
-    for step in 0..STEPS {
+    let walk_every = (steps / WALKS).max(1);
+    for step in 0..steps {
         let key = keys.draw(&mut random);
         let why = || format!("step {step}, key {key:?}");
         match random.below(10) {
@@ -78,8 +92,8 @@ fn one_stream(on: Type, shape: Shape, seed: u64) -> Result<()> {
             _ => same(|map| map.next_key(Some(&key)), &mtrie, &trie)
                 .with_context(|| format!("next_key, {}", why()))?,
         }
-        if step % WALK_EVERY == WALK_EVERY - 1 {
-            let walk = |map: &RawMap| map.keys(2 * STEPS);
+        if step % walk_every == walk_every - 1 {
+            let walk = |map: &RawMap| map.keys(2 * steps);
             same(walk, &mtrie, &trie).with_context(|| format!("walk after step {step}"))?;
         }
     }
