@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps of both types, called as bpf(2) calls them
+ *
+ * An irq_work that an op queues runs right behind the op, as on a machine
+ * that has an interrupt for it, and its time counts. (User-mode Linux waits
+ * for the timer tick, so LPM_TRIE's allocator would be empty after some 16
+ * updates.) Its time there lacks the interrupt itself.
+ */
+#include <linux/delay.h>
+#include <linux/irq_work.h>
+#include <linux/srcu.h>
+#include <linux/rcupdate_trace.h>
+#include <linux/string.h>
+
+#include "lpm_bench.h"
+
+const u32 bench_types[NR_TYPES] = { BPF_MAP_TYPE_LPM_TRIE, BPF_MAP_TYPE_LPM_MTRIE };
+static const struct bpf_map_ops *ops_of[NR_TYPES];
+
+bool bench_failed;
+unsigned int bench_retries;
+
+static void init_attr(union bpf_attr *attr, u32 type, u32 key_size, u32 max_entries)
+{
+	memset(attr, 0, sizeof(*attr));
+	attr->map_type = type;
+	attr->key_size = key_size;
+	attr->value_size = VALUE_SIZE;
+	attr->max_entries = max_entries;
+	attr->map_flags = BPF_F_NO_PREALLOC;
+}
+
+/* Any map's ops, found by the number of its type as bpf(2) finds them. */
+int bench_ops_get(u32 t)
+{
+	union bpf_attr attr;
+	struct bpf_map *map;
+	int fd;
+
+	init_attr(&attr, bench_types[t], sizeof(struct bpf_lpm_trie_key_u8) + 4, 1);
+	fd = kern_sys_bpf(BPF_MAP_CREATE, &attr, sizeof(attr));
+	if (fd < 0)
+		return fd;
+	map = bpf_map_get(fd);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	/* The descriptor stays open, and keeps the provider of the ops. */
+	ops_of[t] = map->ops;
+	bpf_map_put(map);
+	return 0;
+}
+
+/* As BPF_MAP_CREATE does, so that map_free() can be called, and timed, here. */
+static struct bpf_map *map_new(const struct table *table, u32 t)
+{
+	union bpf_attr attr;
+	struct bpf_map *map;
+
+	init_attr(&attr, bench_types[t], table->key_size, table->entries.nr);
+	map = ops_of[t]->map_alloc(&attr);
+	if (!IS_ERR(map)) {
+		map->ops = ops_of[t];
+		map->map_type = bench_types[t];
+	}
+	return map;
+}
+
+static void run_irq_work(void)
+{
+	unsigned long flags;
+
+	if (!irq_work_needs_cpu())
+		return;
+	local_irq_save(flags);
+	irq_work_run();
+	local_irq_restore(flags);
+}
+
+/* As BPF_MAP_UPDATE_ELEM and BPF_MAP_DELETE_ELEM call the ops. */
+long bench_update(struct bpf_map *map, void *key, u64 value, u64 flags)
+{
+	long err;
+
+	for (;;) {
+		if (map->ops->map_update_elem_sys_only) {
+			err = map->ops->map_update_elem_sys_only(map, key, &value, flags);
+		} else {
+			rcu_read_lock();
+			err = map->ops->map_update_elem(map, key, &value, flags);
+			rcu_read_unlock();
+		}
+		run_irq_work();
+		if (err != -ENOMEM)
+			return err;
+		bench_retries++;
+		usleep_range(1000, 2000);
+	}
+}
+
+long bench_delete(struct bpf_map *map, void *key)
+{
+	long err;
+
+	if (map->ops->map_delete_elem_sys_only) {
+		err = map->ops->map_delete_elem_sys_only(map, key);
+	} else {
+		rcu_read_lock();
+		err = map->ops->map_delete_elem(map, key);
+		rcu_read_unlock();
+	}
+	run_irq_work();
+	return err;
+}
+
+/* Sums up values, as a program would use them. */
+u64 bench_lookup(struct bpf_map *map, const struct table *table,
+		 const struct keys *keys, u32 from, u32 to)
+{
+	u64 sum = 0;
+
+	rcu_read_lock();
+	for (u32 i = from; i < to; i++) {
+		u64 *value = map->ops->map_lookup_elem(map, key_at(table, keys, i));
+
+		if (value)
+			sum += READ_ONCE(*value);
+	}
+	rcu_read_unlock();
+	return sum;
+}
+
+/* A map filled in the order of the table. Entry i has value i + 1. */
+struct bpf_map *bench_map_filled(const struct table *table, u32 t)
+{
+	struct bpf_map *map = map_new(table, t);
+
+	if (IS_ERR(map)) {
+		fail("%s: map type %u: %ld\n", table->name, bench_types[t], PTR_ERR(map));
+		return map;
+	}
+	for (u32 i = 0; i < table->entries.nr; i++) {
+		long err = bench_update(map, key_at(table, &table->entries, i), i + 1, BPF_NOEXIST);
+
+		if (err) {
+			fail("%s: map type %u: entry %u: %ld\n", table->name, bench_types[t], i, err);
+			break;
+		}
+		if (i % CHUNK == 0)
+			cond_resched();
+	}
+	return map;
+}
+
+/* Lets everything that waits for a grace period be freed; small tables leave little. */
+void bench_settle(const struct table *table)
+{
+	for (int i = 0; i < 2 && table->entries.nr >= MIN_FILL; i++) {
+		run_irq_work();
+		rcu_barrier_tasks_trace();
+		rcu_barrier();
+		msleep(20);
+	}
+}

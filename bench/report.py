@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Turns the log of the in-kernel benchmark into results.
+
+Usage: report.py LOG DIRECTORY
+
+Writes DIRECTORY/in-kernel.json, in-kernel.md and two plots, and prints the
+measurements beside what the project set out to reach.
+"""
+
+import json
+import pathlib
+import sys
+
+import plot
+
+MARK = "LPM_BENCH "
+NAMES = {
+    "bgp4": "IPv4, uniform over covered space",
+    "bgp4-prefix": "IPv4, each prefix as likely",
+    "bgp4-zipf": "IPv4, Zipf",
+    "bgp4-miss": "IPv4, default route only",
+    "bgp6": "IPv6, uniform over covered space",
+    "bgp6-prefix": "IPv6, each prefix as likely",
+    "bgp6-zipf": "IPv6, Zipf",
+    "path": "paths",
+    "host32": "hosts (/32)",
+}
+
+
+class Results:
+    """Measurements by workload, op, entries, map and CPUs."""
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.by = {(r["workload"], r["op"], r["entries"], r["map"], r["cpus"]): r for r in rows}
+
+    def pairs(self):
+        """(row of LPM_TRIE, row of LPM_MTRIE) in the order of the log."""
+        for row in self.rows:
+            if row["map"] == "lpm_trie":
+                other = self.by.get((row["workload"], row["op"], row["entries"], "lpm_mtrie", row["cpus"]))
+                if other:
+                    yield row, other
+
+    def find(self, workload, op, entries=None, cpus=1):
+        for trie, mtrie in self.pairs():
+            if (trie["workload"], trie["op"], trie["cpus"]) == (workload, op, cpus):
+                if entries in (None, trie["entries"]):
+                    return trie, mtrie
+        return None
+
+
+def ratio(trie, mtrie):
+    """How many times better LPM_MTRIE is."""
+    a, b = trie["median"], mtrie["median"]
+    if trie["unit"] == "lookups/us":
+        a, b = b, a
+    return a / b if b else float("inf")
+
+
+def figure(row):
+    digits = 0 if row["median"] >= 100 else 1 if row["median"] >= 10 else 2
+    return f"{row['median']:,.{digits}f} ({row['min']:,.{digits}f}–{row['max']:,.{digits}f})"
+
+
+def goals(results):
+    """Rows of (what, LPM_TRIE, LPM_MTRIE, reached, at least, aim, verdict)."""
+    def verdict(value, least, aim, smaller=False):
+        if smaller:
+            value, least, aim = -value, -least, -aim
+        return "aim" if value >= aim else "yes" if value >= least else "**no**"
+
+    compared = [
+        ("lookup, IPv4, uniform", ("bgp4", "lookup"), 8, 12),
+        ("lookup, IPv4, each prefix as likely", ("bgp4-prefix", "lookup"), 8, 12),
+        ("lookup, IPv6, uniform", ("bgp6", "lookup"), 6, 10),
+        ("lookup, IPv6, each prefix as likely", ("bgp6-prefix", "lookup"), 6, 10),
+        ("lookup, IPv4, Zipf", ("bgp4-zipf", "lookup"), 3, 6),
+        ("lookup, IPv6, Zipf", ("bgp6-zipf", "lookup"), 3, 6),
+        ("lookup at 1 entry", ("host32", "lookup", 1), 1, 1.3),
+        ("lookup at 10 entries", ("host32", "lookup", 10), 1, 1.3),
+        ("lookup at 100 entries", ("host32", "lookup", 100), 1, 1.3),
+        ("insert, one op, IPv4", ("bgp4", "insert"), 1.5, 3),
+        ("replace, one op, IPv4", ("bgp4", "replace"), 1.5, 3),
+        ("delete, one op, IPv4", ("bgp4", "delete"), 1.5, 3),
+        ("free of the IPv4 table, an entry", ("bgp4", "free"), 5, 20),
+        ("get_next_key over the IPv4 table, a step", ("bgp4", "next_key"), 2, 10),
+    ]
+    for what, where, least, aim in compared:
+        pair = results.find(*where)
+        if pair:
+            value = ratio(*pair)
+            yield (what, figure(pair[0]) + " ns", figure(pair[1]) + " ns", f"{value:.1f}×",
+                   f"{least}×", f"{aim}×", verdict(value, least, aim))
+    pair = results.find("bgp4", "bytes_per_prefix")
+    if pair:
+        # The largest: later rounds also fill slabs that earlier ones left partly empty.
+        grown = [row["max"] for row in pair]
+        yield ("bytes an IPv4 prefix, as slabs grew", f"{grown[0]:.1f}", f"{grown[1]:.1f}",
+               f"{grown[1]:.1f}", "50", "36", verdict(grown[1], 50, 36, smaller=True))
+        usage = results.find("bgp4", "mem_usage_per_prefix")
+        shares = [u["median"] / bytes for u, bytes in zip(usage, grown)]
+        yield ("memory as reported, of what slabs grew by", f"{shares[0]:.0%}", f"{shares[1]:.0%}",
+               f"{shares[1]:.0%}", "±5%", "", verdict(abs(shares[1] - 1), 0.05, 0, smaller=True))
+    for what, op, least, aim in (("two readers against one", "readers", 1.9, 2.0),
+                                 ("the same, with a writer", "readers+writer", 1.7, 1.9)):
+        one, two = results.find("bgp4", op, cpus=1), results.find("bgp4", op, cpus=2)
+        if one and two:
+            scale = [b["median"] / a["median"] for a, b in zip(one, two)]
+            yield (what, f"{scale[0]:.2f}×", f"{scale[1]:.2f}×", f"{scale[1]:.2f}×",
+                   f"{least}×", f"{aim}×", verdict(scale[1], least, aim))
+
+
+def markdown(results):
+    yield "| | LPM_TRIE | LPM_MTRIE | reached | at least | aim | |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in goals(results):
+        yield "| " + " | ".join(row) + " |"
+    yield ""
+    yield "Median (minimum–maximum) of the rounds.\n"
+    yield "| workload | op | entries | CPUs | unit | LPM_TRIE | LPM_MTRIE | better by |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for trie, mtrie in results.pairs():
+        yield (f"| {trie['workload']} | {trie['op']} | {trie['entries']:,} | {trie['cpus']} | {trie['unit']} | "
+               f"{figure(trie)} | {figure(mtrie)} | {ratio(trie, mtrie):.2f}× |")
+
+
+def plots(results):
+    hosts = [pair for pair in results.pairs() if (pair[0]["workload"], pair[0]["op"]) == ("host32", "lookup")]
+    hosts.sort(key=lambda pair: pair[0]["entries"])
+    if len(hosts) > 1:
+        yield "lookup-by-size.svg", plot.lines(
+            "Lookup in a map of random /32 prefixes", "entries", "ns",
+            {"LPM_TRIE": [(t["entries"], t["median"], t["min"], t["max"]) for t, _ in hosts],
+             "LPM_MTRIE": [(m["entries"], m["median"], m["min"], m["max"]) for _, m in hosts]})
+    large = [pair for pair in results.pairs() if pair[0]["op"] == "lookup" and pair[0]["workload"] != "host32"]
+    yield "lookup-by-workload.svg", plot.bars(
+        "Lookup, by workload", "ns",
+        [(NAMES.get(t["workload"], t["workload"]), {"LPM_TRIE": t["median"], "LPM_MTRIE": m["median"]})
+         for t, m in large])
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    log, directory = map(pathlib.Path, sys.argv[1:])
+    text = log.read_text(encoding="utf-8", errors="replace")
+    results = Results([json.loads(line.partition(MARK)[2]) for line in text.splitlines() if MARK in line])
+    if not results.rows:
+        sys.exit(f"{log}: no line with '{MARK.strip()}': nothing was measured")
+    (directory / "in-kernel.json").write_text(
+        "[\n" + ",\n".join(json.dumps(row) for row in results.rows) + "\n]\n", encoding="utf-8")
+    table = "\n".join(markdown(results)) + "\n"
+    (directory / "in-kernel.md").write_text(table, encoding="utf-8")
+    for name, svg in plots(results):
+        (directory / name).write_text(svg, encoding="utf-8")
+    print(table)
+    errors = [line for line in text.splitlines() if "lpm_bench: error:" in line]
+    for line in errors:
+        print(line, file=sys.stderr)
+    print(f"{len(results.rows)} measurements in {directory}/in-kernel.json")
+    sys.exit(1 if errors else 0)
+
+
+if __name__ == "__main__":
+    main()
