@@ -146,7 +146,8 @@ static void time_writes(struct bpf_map *map, const struct table *table, u32 t,
 		if (kind == DELETE)
 			err = bench_delete(map, key);
 		else
-			err = bench_update(map, key, e + 1, kind == REPLACE ? BPF_EXIST : BPF_NOEXIST);
+			err = bench_update(map, key, e + 1,
+					   kind == REPLACE ? BPF_EXIST : BPF_NOEXIST);
 		if (err) {
 			fail("%s: map type %u: %s of entry %u: %ld\n", table->name, bench_types[t],
 			     names[kind], e, err);

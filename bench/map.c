@@ -143,7 +143,8 @@ struct bpf_map *bench_map_filled(const struct table *table, u32 t)
 		long err = bench_update(map, key_at(table, &table->entries, i), i + 1, BPF_NOEXIST);
 
 		if (err) {
-			fail("%s: map type %u: entry %u: %ld\n", table->name, bench_types[t], i, err);
+			fail("%s: map type %u: entry %u: %ld\n", table->name,
+			     bench_types[t], i, err);
 			break;
 		}
 		if (i % CHUNK == 0)

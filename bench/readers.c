@@ -89,8 +89,8 @@ static void time_readers(struct bpf_map *map, const struct table *table, u32 t,
 	for (u32 i = 0; i < cpus; i++)
 		if (runners[i].ns)
 			rate += runners[i].lookups * 1000000 / runners[i].ns;
-	bench_series_add(table->sets[0].name, storm ? "readers+writer" : "readers", table->entries.nr,
-			 t, cpus, "lookups/us", rate);
+	bench_series_add(table->sets[0].name, storm ? "readers+writer" : "readers",
+			 table->entries.nr, t, cpus, "lookups/us", rate);
 }
 
 void bench_readers(const struct table *table, u32 rounds)
