@@ -13,6 +13,10 @@ kernels=$root/target/kernels
 # The static programs that run in the machine: machine-init, suite, demo.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 programs=${CARGO_TARGET_DIR:-$root/target}/x86_64-unknown-linux-musl/release
+# What cargo builds for tests and lints alone, shared by all checkouts: nobody runs
+# these files by name, so one checkout's cannot be taken for another's.
+# shellcheck disable=SC2034  # used by the scripts that source this file
+checks_target=$cache/cargo
 llvm=19
 bindgen_version=0.72.1
 # shellcheck disable=SC2034  # used by the scripts that source this file
