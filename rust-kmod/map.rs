@@ -242,7 +242,8 @@ impl Operations for LpmMtrie {
         try_pin_init!(Self {
             _direct_root: direct_root?,
             trie: match &_direct_root {
-                // SAFETY: The block is zeroed and large enough, and dropped after the trie.
+                // SAFETY: The block is zeroed, of this size, aligned to 8 as its layout asks,
+                // used by this trie alone, and dropped after it.
                 Some(block) => unsafe { Trie::with_direct_root(geometry?, block.as_ptr()) },
                 None => Trie::new(geometry?),
             },
