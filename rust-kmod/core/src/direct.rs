@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The directly indexed root: a slot for each value of a key's first 16 bits, in front of the trie.
+//! The directly indexed root: a node with a stride of 16 bits that has all of its slots, in front
+//! of what is below.
 //!
-//! Prefixes of 16 bits or more are below the slot of their first two bytes, in the same structure
-//! that hangs below any child slot of a node at depth 1. Shorter ones, of which tables have few,
-//! stay in the trie below the root slot, which is asked when nothing longer covers a key. It costs
-//! half a megabyte, so it is for maps that are made for many entries.
+//! ```text
+//! slots     by base index, as in a node: 1 to 65,535 for prefixes of 0 to 15 bits, and from 65,536
+//!           on what begins with the 16 bits that remain
+//! short     which prefixes of 0 to 15 bits there are, in words of six lengths: word 1 has those of
+//!           0 to 3 bits, 16 + (the first 4 bits) of 4 to 9, 1024 + (the first 10 bits) of 10 to 15;
+//!           in each the bits are base indexes again, below the bits that lead to the word
+//! ends      bit e: an item covers the values up to e, and not e + 1
+//! ```
 //!
-//! For walks, a bitmap says which slots to look at.
+//! It spares the nodes of the first two bytes, and takes a megabyte, so it is for maps that are made
+//! for many entries. `short` is for lookups, `ends` for walks; both are hints to readers, who find
+//! in the slots what is there.
 
 use super::{
+    entry::EntryRef,
     prefix::Prefix,
-    slot::{Raw, Slot},
+    slot::{Link, Raw, Slot},
+    stride::longest_short,
     Trie,
 };
 use core::{
@@ -21,34 +30,104 @@ use core::{
 /// Bytes of a key that the index is made of.
 pub(super) const START: usize = 2;
 
-const SLOTS: usize = 1 << (8 * START);
+const STRIDE: u32 = Direct::STRIDE;
+const INDEXES: usize = 1 << STRIDE;
+
+/// How many bits lead to the words of `Direct::short`.
+const LEVELS: [u32; 3] = [10, 4, 0];
 
 /// All zeroes are an empty one.
 #[repr(C)]
 pub(super) struct Direct {
-    slots: [Slot; SLOTS],
-    occupied: [AtomicU64; SLOTS / 64],
+    slots: [Slot; 2 * INDEXES],
+    short: [AtomicU64; 2 << LEVELS[0]],
+    ends: [AtomicU64; INDEXES / 64],
 }
 
-/// The index of what begins with the first two bytes of `data`.
+/// The index of what begins with the first two bytes of `data`, of which a short key has one.
+#[inline]
 pub(super) fn index(data: &[u8]) -> usize {
     match data {
         [high, low, ..] => usize::from(*high) << 8 | usize::from(*low),
-        _ => 0,
+        [high] => usize::from(*high) << 8,
+        [] => 0,
     }
 }
 
+/// Makes bit `bit` of `word` what `set` says. The writer only.
+fn change(word: &AtomicU64, bit: usize, set: bool) {
+    let (old, mask) = (word.load(Relaxed), 1 << (bit % 64));
+    word.store(if set { old | mask } else { old & !mask }, Relaxed);
+}
+
 impl Direct {
-    #[inline]
-    pub(super) fn slot(&self, index: usize) -> &Slot {
-        &self.slots[index % SLOTS]
+    /// Bits of a key that the index is made of.
+    pub(super) const STRIDE: u32 = 8 * START as u32;
+
+    /// The last index covered by the item for prefixes of `len` bits that covers `index`.
+    pub(super) fn end(index: usize, len: u32) -> usize {
+        index | (INDEXES - 1) >> len.min(STRIDE)
     }
 
-    /// The first occupied index that is `from` or more.
-    pub(super) fn occupied_from(&self, from: usize) -> Option<usize> {
+    /// The slot of the item of `len` bits (0 to 16) that covers `index`.
+    #[inline]
+    pub(super) fn item(&self, index: usize, len: u32) -> &Slot {
+        &self.slots[(1 << len | index >> (STRIDE - len)) % (2 * INDEXES)]
+    }
+
+    /// The slot of what begins with the bits of `index`.
+    #[inline]
+    pub(super) fn child(&self, index: usize) -> &Slot {
+        &self.slots[INDEXES | index % INDEXES]
+    }
+
+    /// The word of `short` that `bits` bits of `index` lead to.
+    #[inline]
+    fn short_word(&self, index: usize, bits: u32) -> &AtomicU64 {
+        &self.short[(1 << bits | index >> (STRIDE - bits)) % (2 << LEVELS[0])]
+    }
+
+    /// The longest prefix of at most 15 bits that covers `index`.
+    #[inline]
+    pub(super) fn longest(&self, index: usize) -> Option<EntryRef<'_>> {
+        for bits in LEVELS {
+            let word = self.short_word(index, bits).load(Relaxed);
+            let found = longest_short(word, (index >> (STRIDE - 5 - bits)) as u8);
+            if found != 0 {
+                let len = bits + found.ilog2();
+                return match self.item(index, len).load() {
+                    Link::Entry(entry, _) => Some(entry),
+                    // It was removed meanwhile.
+                    _ => self.longest_upto(index, len),
+                };
+            }
+        }
+        None
+    }
+
+    /// As [`longest`](Self::longest), of at most `len` bits (0 to 15).
+    #[cold]
+    pub(super) fn longest_upto(&self, index: usize, len: u32) -> Option<EntryRef<'_>> {
+        (0..=len)
+            .rev()
+            .find_map(|len| match self.item(index, len).load() {
+                Link::Entry(entry, _) => Some(entry),
+                _ => None,
+            })
+    }
+
+    /// The items of at most `len` bits (0 to 16) that end at `index`, the longest first.
+    pub(super) fn ending_at(&self, index: usize, len: u32) -> impl Iterator<Item = Link<'_>> {
+        let shortest = STRIDE.saturating_sub(index.trailing_ones());
+        (shortest..=len)
+            .rev()
+            .map(move |len| self.item(index, len).load())
+    }
+
+    /// The first index that is `from` or more and at which items end.
+    pub(super) fn end_from(&self, from: usize) -> Option<usize> {
         let mut mask = u64::MAX << (from % 64);
-        for (i, word) in self.occupied.iter().enumerate().skip(from / 64) {
-            // Relaxed: a hint; what the slot leads to is ordered by its own load.
+        for (i, word) in self.ends.iter().enumerate().skip(from / 64) {
             let bits = word.load(Relaxed) & mask;
             if bits != 0 {
                 return Some(64 * i + bits.trailing_zeros() as usize);
@@ -58,8 +137,22 @@ impl Direct {
         None
     }
 
+    /// Puts `raw` into the slot of the item of `len` bits (0 to 16). The writer only.
+    fn publish(&self, index: usize, len: u32, raw: Raw) {
+        self.item(index, len).publish(raw);
+        if let Some(bits) = LEVELS.into_iter().find(|bits| *bits <= len && len < STRIDE) {
+            let within = 1 << (len - bits) | (index >> (STRIDE - len)) & ((1 << (len - bits)) - 1);
+            change(self.short_word(index, bits), within, !raw.is_vacant());
+        }
+        let end = Self::end(index, len);
+        let any = self
+            .ending_at(end, STRIDE)
+            .any(|link| !matches!(link, Link::Vacant));
+        change(&self.ends[end / 64], end, any);
+    }
+
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
-        for word in &mut self.occupied {
+        for word in self.short.iter_mut().chain(&mut self.ends) {
             *word.get_mut() = 0;
         }
         &mut self.slots
@@ -70,7 +163,7 @@ impl Trie {
     /// What [`with_direct_root`](Self::with_direct_root) needs.
     pub const DIRECT_LAYOUT: Layout = Layout::new::<Direct>();
 
-    /// An empty trie with a directly indexed root: fewer steps a lookup, for half a megabyte, which
+    /// An empty trie with a directly indexed root: fewer steps a lookup, for a megabyte, which
     /// `bytes()` counts.
     ///
     /// # Safety
@@ -104,33 +197,25 @@ impl Trie {
         self.direct.map(|mut direct| unsafe { direct.as_mut() })
     }
 
-    /// The slot that the way to `prefix` begins at, and how many bytes lead to that.
+    /// The slot that the way to `prefix` begins at, and how many bytes lead to that. A prefix that
+    /// is too short for a direct root's children has a slot of its own.
     pub(super) fn entrance(&self, prefix: Prefix<'_>) -> (&Slot, usize) {
-        match self.direct() {
-            Some(direct) if prefix.depth() >= START => (direct.slot(index(prefix.data())), START),
-            _ => (&self.root, 0),
-        }
+        let Some(direct) = self.direct() else {
+            return (&self.root, 0);
+        };
+        let (index, depth) = (index(prefix.data()), prefix.depth().min(START));
+        (direct.item(index, prefix.prefixlen().min(STRIDE)), depth)
     }
 
     /// Publishes an entry in the empty entrance to `prefix`, or that it is empty now. The writer
     /// only.
     pub(super) fn publish_entrance(&self, prefix: Prefix<'_>, raw: Raw) {
-        let (slot, start) = self.entrance(prefix);
-        slot.publish(raw);
-        if let (Some(direct), START) = (self.direct(), start) {
-            let index = index(prefix.data());
-            if let Some(word) = direct.occupied.get(index / 64) {
-                let bit = 1 << (index % 64);
-                let old = word.load(Relaxed);
-                word.store(
-                    if raw.is_vacant() {
-                        old & !bit
-                    } else {
-                        old | bit
-                    },
-                    Relaxed,
-                );
+        match self.direct() {
+            Some(direct) => {
+                let len = prefix.prefixlen().min(STRIDE);
+                direct.publish(index(prefix.data()), len, raw);
             }
+            None => self.root.publish(raw),
         }
     }
 }

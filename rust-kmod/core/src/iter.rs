@@ -2,12 +2,10 @@
 //! Walking all entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes before the
 //! shorter ones that cover them, and the 0-branch before the 1-branch.
 //!
-//! With a directly indexed root there are two sequences to merge: the slots, by index, and the
-//! prefixes that are too short for it, each of which comes after the last slot that it covers.
+//! In a directly indexed root, that is by the last index that an item covers, the longer one first.
 
 use super::{
-    descent::End,
-    direct::{index, Direct, START},
+    direct::{index, Direct},
     entry::{Entry, EntryRef},
     prefix::Prefix,
     slot::Link,
@@ -50,10 +48,9 @@ impl Trie {
     }
 
     fn step_first(&self) -> Step<'_> {
-        let root = self.root.load();
         match self.direct() {
-            Some(direct) => self.merge(direct, 0, root),
-            None => leftmost(root),
+            Some(direct) => Ok(first_from(direct, 0)),
+            None => leftmost(self.root.load()),
         }
     }
 
@@ -79,62 +76,37 @@ impl Trie {
             });
         }
         match self.direct() {
-            Some(direct) if prefix.depth() < START => self.merge(direct, after_last(prefix), next),
-            Some(direct) if matches!(next, Link::Vacant) => {
-                self.merge(direct, index(prefix.data()) + 1, self.short_after(prefix))
-            }
+            Some(direct) if matches!(next, Link::Vacant) => Ok(after(direct, prefix)),
             _ => leftmost(next),
-        }
-    }
-
-    /// The first of the slots from index `from` on and the short prefixes from `short` on.
-    fn merge<'e>(&'e self, direct: &'e Direct, mut from: usize, short: Link<'e>) -> Step<'e> {
-        let short = leftmost(short)?;
-        let end = match short {
-            Some(entry) => {
-                let (prefixlen, data) =
-                    (entry.prefixlen(&self.geometry), entry.data(&self.geometry));
-                Prefix::new(&self.geometry, prefixlen, data).map_or(0, after_last)
-            }
-            None => usize::MAX,
-        };
-        while let Some(index) = direct.occupied_from(from).filter(|index| *index < end) {
-            // A slot that was emptied meanwhile is passed over.
-            if let Ok(Some(entry)) = leftmost(direct.slot(index).load()) {
-                return Ok(Some(entry));
-            }
-            from = index + 1;
-        }
-        Ok(short)
-    }
-
-    /// The first prefix in the trie of short ones that comes after the slot that `prefix` is below.
-    fn short_after(&self, prefix: Prefix<'_>) -> Link<'_> {
-        let mut next = Link::Vacant;
-        let slot = prefix.cut(8 * START as u32);
-        let descent = self.descend_from((&self.root, 0), slot, |place, item| {
-            next = place.node.following(u32::from(item.rank())).unwrap_or(next);
-        });
-        match descent.end {
-            // It covers the slot, or is in the 1-branch where they part.
-            End::Leaf { leaf, common }
-                if common == leaf.prefixlen(&self.geometry) || !slot.bit(common) =>
-            {
-                Link::Entry(leaf, false)
-            }
-            End::Beside { node, at }
-                if node.skip().get(at - descent.start) > Some(&slot.byte(at)) =>
-            {
-                Link::Node(node)
-            }
-            _ => next,
         }
     }
 }
 
-/// The index after the last slot that a short prefix covers.
-fn after_last(prefix: Prefix<'_>) -> usize {
-    (index(prefix.data()) | 0xffff >> prefix.prefixlen().min(16)) + 1
+/// The first entry after all that is in the same item of a direct root as `prefix`.
+fn after<'e>(direct: &'e Direct, prefix: Prefix<'_>) -> Option<EntryRef<'e>> {
+    let end = Direct::end(index(prefix.data()), prefix.prefixlen());
+    let shorter = match prefix.prefixlen().min(Direct::STRIDE) {
+        0 => None,
+        len => first_of(direct.ending_at(end, len - 1)),
+    };
+    shorter.or_else(|| first_from(direct, end + 1))
+}
+
+/// The first entry in a direct root's items that end at `from` or later.
+fn first_from(direct: &Direct, mut from: usize) -> Option<EntryRef<'_>> {
+    while let Some(end) = direct.end_from(from) {
+        let first = first_of(direct.ending_at(end, Direct::STRIDE));
+        if first.is_some() {
+            return first;
+        }
+        from = end + 1;
+    }
+    None
+}
+
+/// The first entry at or below one of `links`. What was emptied meanwhile is passed over.
+fn first_of<'e>(mut links: impl Iterator<Item = Link<'e>>) -> Option<EntryRef<'e>> {
+    links.find_map(|link| leftmost(link).ok().flatten())
 }
 
 /// The first entry at or below `link`; `None` if that is vacant.

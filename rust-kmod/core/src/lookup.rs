@@ -16,37 +16,36 @@ use super::{
     Reader, Trie,
 };
 
-/// Nodes with internal prefixes that a descent remembers. Address keys of 4 bytes pass no more;
-/// longer keys rarely need one that is further up.
-const REMEMBERED: usize = 8;
-
 impl Trie {
     /// The entry with the longest prefix that covers `key`, no longer than the key itself.
     ///
     /// Any context. Constant stack, no allocation, no lock; the number of steps is bounded by the
     /// key's bytes.
-    #[inline]
+    #[inline(always)]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
         if key.data().len() != self.geometry.data_size() {
             return None;
         }
-        let entry = match self.direct() {
-            Some(direct) if key.depth() >= START => {
-                let slot = direct.slot(index(key.data()));
-                self.descend_for(slot, START, key)
-                    .or_else(|| self.below_root(key))
+        let (direct, index) = (self.direct(), index(key.data()));
+        let (from, bytes) = match direct {
+            None => (&self.root, 0),
+            Some(direct) if key.depth() >= START => (direct.child(index), START),
+            Some(direct) => {
+                let short = direct.longest_upto(index, key.prefixlen())?;
+                return Some(Entry::new(short, &self.geometry));
             }
-            _ => self.below_root(key),
         };
-        Some(Entry::new(entry?, &self.geometry))
+        let entry = match self.descend_for(from, bytes, key) {
+            None => direct?.longest(index)?,
+            Some(entry) => entry,
+        };
+        Some(Entry::new(entry, &self.geometry))
     }
 
-    fn below_root<'e>(&'e self, key: Prefix<'_>) -> Option<EntryRef<'e>> {
-        self.descend_for(&self.root, 0, key)
-    }
-
-    #[inline]
+    /// The longest match at or below a slot that the first `bytes` bytes of `key` lead to.
+    // Always inlined: a caller that knows how long keys are makes it shorter.
+    #[inline(always)]
     fn descend_for<'e>(
         &'e self,
         from: &'e Slot,
@@ -54,8 +53,9 @@ impl Trie {
         key: Prefix<'_>,
     ) -> Option<EntryRef<'e>> {
         let (mut slot, mut start) = (from, bytes);
-        let mut passed = [None; REMEMBERED];
-        let mut count = 0;
+        // The last two nodes on the way with internal prefixes, and whether there were more.
+        // Address keys of 4 bytes pass no more below a direct root; others rarely need them.
+        let (mut last, mut other, mut more) = (None, None, false);
         loop {
             let node = match slot.load() {
                 Link::Node(node) => node,
@@ -68,8 +68,8 @@ impl Trie {
                 break;
             }
             if node.has_internals() {
-                passed[count % REMEMBERED] = Some(node);
-                count += 1;
+                more |= other.is_some();
+                other = last.replace(node);
             }
             let depth = node.depth();
             if key.depth() <= depth {
@@ -80,8 +80,7 @@ impl Trie {
             };
             (slot, start) = (next, depth + 1);
         }
-        for back in 1..=count.min(REMEMBERED) {
-            let node: NodeRef<'e> = passed[(count - back) % REMEMBERED]?;
+        for node in last.into_iter().chain(other) {
             let index = longest_in(node, key);
             if index != 0 {
                 return match node.internal(index)?.load() {
@@ -90,7 +89,7 @@ impl Trie {
                 };
             }
         }
-        if count > REMEMBERED {
+        if more {
             return self.descend_testing(from, bytes, key);
         }
         None

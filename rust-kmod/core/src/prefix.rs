@@ -106,20 +106,6 @@ impl<'a> Prefix<'a> {
         self.prefixlen % 8
     }
 
-    /// The same data with at most `bits` bits.
-    pub(super) fn cut(&self, bits: u32) -> Self {
-        // INVARIANT: no longer than before.
-        Self {
-            prefixlen: self.prefixlen.min(bits),
-            data: self.data,
-        }
-    }
-
-    /// Bit `i`.
-    pub(super) fn bit(&self, i: u32) -> bool {
-        self.byte((i / 8) as usize) >> (7 - i % 8) & 1 != 0
-    }
-
     /// Byte `i`, or 0 beyond the end (which no caller reaches; it spares a panic path).
     pub(super) fn byte(&self, i: usize) -> u8 {
         self.data.get(i).copied().unwrap_or(0)
@@ -150,13 +136,20 @@ pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
 }
 
 /// Whether the first `bits` bits of `a` and `b` agree, bytes before `from` being known to.
+///
+/// Addresses are compared at once.
 #[inline]
 pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
-    let whole = (bits / 8) as usize;
+    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
+        return (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() >= bits;
+    }
+    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
+        return (u128::from_be_bytes(a) ^ u128::from_be_bytes(b)).leading_zeros() >= bits;
+    }
+    let (whole, rest) = ((bits / 8) as usize, bits % 8);
     if from < whole && a.get(from..whole) != b.get(from..whole) {
         return false;
     }
-    let rest = bits % 8;
     if rest == 0 || whole < from {
         return true;
     }

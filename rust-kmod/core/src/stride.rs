@@ -19,7 +19,7 @@
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];
 
-/// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`.
+/// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`, or any five bits.
 static COVERING: [u64; 32] = covering();
 
 const fn covering() -> [u64; 32] {
@@ -61,23 +61,26 @@ pub(super) fn below(map: &Bitmap, index: u8) -> usize {
 }
 
 /// Base index of the longest internal prefix that covers `byte`; 0: none.
+///
+/// Without branches, which could not be predicted.
 #[inline]
 pub(super) fn longest(internal: &Bitmap, byte: u8) -> u8 {
-    let seven = 128 | byte >> 1;
+    let (seven, six) = (128 | byte >> 1, 64 | byte >> 2);
+    let shorter = longest_short(internal[0], byte >> 3);
+    let upto_six = if test(internal, six) { six } else { shorter };
     if test(internal, seven) {
-        return seven;
-    }
-    let six = 64 | byte >> 2;
-    if test(internal, six) {
-        return six;
-    }
-    let shorter = internal[0] & COVERING[(byte >> 3) as usize];
-    // 63 - 64 wraps to "none" only for an empty set; bit 0 of word 0 is never set.
-    if shorter == 0 {
-        0
+        seven
     } else {
-        63 - shorter.leading_zeros() as u8
+        upto_six
     }
+}
+
+/// As [`longest`], in a word with the lengths 0 to 5, of those that cover the five bits `top`.
+#[inline]
+pub(super) fn longest_short(word: u64, top: u8) -> u8 {
+    let covering = word & COVERING[(top & 31) as usize];
+    // Index 0, which no prefix has, is set for none.
+    63 - (covering | 1).leading_zeros() as u8
 }
 
 /// As [`longest`], among prefixes of at most `len` bits (0 to 7).

@@ -4,6 +4,7 @@
 use super::heap::{size_class, Heap};
 use crate::{
     build::Item,
+    direct::Direct,
     entry::EntryRef,
     node::NodeRef,
     slot::{Link, Slot},
@@ -18,8 +19,6 @@ struct Walk<'a> {
     vacant: bool,
     blocks: HashMap<usize, Layout>,
     entries: u64,
-    /// Below the root slot, beside a direct root.
-    only_short: bool,
 }
 
 pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
@@ -28,22 +27,10 @@ pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
         vacant,
         blocks: HashMap::new(),
         entries: 0,
-        only_short: trie.direct().is_some(),
     };
-    walk.link(&trie.root, &mut Vec::new(), None);
-    if let Some(direct) = trie.direct() {
-        walk.only_short = false;
-        // A slot whose bit is missing would leave its blocks unreachable here.
-        let mut from = 0;
-        while let Some(index) = direct.occupied_from(from) {
-            let slot = direct.slot(index);
-            assert!(
-                !slot.raw().is_vacant(),
-                "the bitmap says which slots are occupied"
-            );
-            walk.link(slot, &mut (index as u16).to_be_bytes().to_vec(), None);
-            from = index + 1;
-        }
+    match trie.direct() {
+        None => walk.link(&trie.root, &mut Vec::new(), None),
+        Some(direct) => walk.direct(direct),
     }
     let live: HashMap<usize, Layout> = heap.live().collect();
     assert_eq!(
@@ -66,6 +53,34 @@ impl Walk<'_> {
             self.blocks.insert(addr, layout).is_none(),
             "only one slot leads to a block"
         );
+    }
+
+    /// By the bitmap of ends: a slot whose bit is missing would leave its blocks unreachable.
+    fn direct(&mut self, direct: &Direct) {
+        let mut from = 0;
+        while let Some(end) = direct.end_from(from) {
+            let mut occupied = false;
+            for len in (0..=Direct::STRIDE).rev() {
+                if Direct::end(end, len) != end {
+                    break;
+                }
+                let slot = direct.item(end, len);
+                occupied |= !slot.raw().is_vacant();
+                if len == Direct::STRIDE {
+                    self.link(slot, &mut (end as u16).to_be_bytes().to_vec(), None);
+                } else if let Link::Entry(entry, _) = slot.load() {
+                    let longest = direct.longest(end & !((1 << (Direct::STRIDE - len)) - 1));
+                    let longest = longest.map(|entry| entry.prefixlen(&self.trie.geometry));
+                    assert!(longest >= Some(len), "lookups find a short prefix");
+                    let prefixlen = entry.prefixlen(&self.trie.geometry);
+                    assert_eq!(prefixlen, len, "a short prefix is in its own slot");
+                    let path = &end.to_be_bytes()[6..][..len as usize / 8];
+                    self.entry(entry, path, None);
+                }
+            }
+            assert!(occupied, "the bitmap says where items end");
+            from = end + 1;
+        }
     }
 
     /// `path` are the bytes that lead to the slot, `in_node` the item that it is of.
@@ -102,10 +117,6 @@ impl Walk<'_> {
         self.entries += 1;
         assert_eq!(&data[..path.len()], path, "an entry is on its path");
         let depth = path.len() as u32;
-        assert!(
-            !self.only_short || prefixlen < 16,
-            "only short prefixes are beside the direct root"
-        );
         match in_node {
             Some(Item::Internal(index)) => {
                 assert_eq!(
