@@ -7,12 +7,16 @@ use core::{
     alloc::Layout,
     ptr::NonNull, //
 };
-use kernel::bpf::mem::{
-    self,
-    size_of_object,
-    Allocator,
-    Reclaimer,
-    Retired, //
+use kernel::bpf::{
+    mem::{
+        self,
+        size_of_object,
+        Allocator, //
+    },
+    retire::{
+        Reclaimer,
+        Retired, //
+    }, //
 };
 
 /// Serves one attempt of an op, under the map's lock.
@@ -33,14 +37,14 @@ unsafe impl trie::Memory for Blocks<'_, '_> {
         self.retired.reserve(blocks, self.alloc, self.reclaimer)
     }
 
-    unsafe fn free(&mut self, block: NonNull<u8>, _layout: Layout) {
+    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie gives back a block that this op allocated and did not publish.
-        unsafe { self.alloc.free(block) };
+        unsafe { self.alloc.free(block, layout.size()) };
     }
 
     unsafe fn retire(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie has reserved room, and unlinked the block, which came from an allocator
-        // of this map.
+        // of this map. The list and its reclaimer are fields of the map.
         unsafe { self.retired.retire(block, size_of_object(layout.size())) };
     }
 
@@ -74,7 +78,7 @@ unsafe impl trie::Memory for Teardown {
     }
 
     unsafe fn retire(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: As above: a block without readers need not wait.
+        // SAFETY: The trie gives up the block, and without readers it need not wait.
         unsafe { self.free(block, layout) };
     }
 

@@ -44,7 +44,9 @@ use kernel::{
         mem::{
             Allocator,
             Area,
-            Context,
+            Context, //
+        },
+        retire::{
             Reclaimer,
             Retired, //
         }, //
@@ -57,11 +59,8 @@ use kernel::{
 /// Bytes of a key before its data.
 const PREFIXLEN_SIZE: usize = 4;
 
-/// Bytes of key data that are cheap to clear on every lookup.
-const SHORT: usize = 16;
-
 /// From this many entries on, a map has a directly indexed root: it makes lookups faster and takes
-/// 520 KiB, see docs/node-layout.md.
+/// a megabyte, see docs/node-layout.md.
 const MANY: u32 = 65_536;
 
 /// The flags that a map may have.
@@ -84,6 +83,11 @@ pub(crate) struct LpmMtrie {
     _direct_root: Option<Area>,
 }
 
+/// The first field of a key, in bits.
+fn prefixlen(key: Key<'_>) -> Result<u32> {
+    Ok(u32::from_ne_bytes(key.array(0)?))
+}
+
 /// The sizes in a trie of keys and values of these sizes, if they are within the limits.
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
@@ -95,26 +99,32 @@ impl LpmMtrie {
     /// Calls `f` with the prefix that `key` names, [`EINVAL`] if its prefixlen is too large.
     #[inline(always)]
     fn with_prefix<R>(&self, key: Key<'_>, f: impl FnOnce(Prefix<'_>) -> R) -> Result<R> {
-        if self.trie.geometry().data_size() <= SHORT {
-            self.with_prefix_in(&mut [0; SHORT], key, f)
-        } else {
-            self.with_prefix_in(&mut [0; DATA_SIZE_MAX as usize], key, f)
-        }
-    }
-
-    #[inline(always)]
-    fn with_prefix_in<R>(
-        &self,
-        buffer: &mut [u8],
-        key: Key<'_>,
-        f: impl FnOnce(Prefix<'_>) -> R,
-    ) -> Result<R> {
         let geometry = self.trie.geometry();
+        let mut buffer = [0; DATA_SIZE_MAX as usize];
         let data = buffer.get_mut(..geometry.data_size()).ok_or(EINVAL)?;
         key.copy_to(PREFIXLEN_SIZE, data);
         Ok(f(
-            Prefix::new(geometry, key.first_u32()?, data).ok_or(EINVAL)?
+            Prefix::new(geometry, prefixlen(key)?, data).ok_or(EINVAL)?
         ))
+    }
+
+    /// The value of the longest match of `key`, whose data has `N` bytes.
+    #[inline(always)]
+    fn find<const N: usize>(&self, section: &TrieReader, key: Key<'_>) -> Option<NonNull<u8>> {
+        let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
+        let prefix = Prefix::new(self.trie.geometry(), prefixlen(key).ok()?, &data)?;
+        let entry = self.trie.longest_match(section, prefix)?;
+        Some(entry.value_ptr())
+    }
+
+    /// As [`Self::find`], for data of any size. Not inlined, for its buffer's sake.
+    #[inline(never)]
+    fn find_any(&self, section: &TrieReader, key: Key<'_>) -> Option<NonNull<u8>> {
+        let value = self.with_prefix(key, |prefix| {
+            let entry = self.trie.longest_match(section, prefix)?;
+            Some(entry.value_ptr())
+        });
+        value.ok()?
     }
 
     /// Does `write` under the lock, and again for as long as it fails for a lack of memory that
@@ -140,71 +150,17 @@ impl LpmMtrie {
             }
         }
     }
+}
 
-    /// Stores a small value into the entry of `prefix` as it is, so that readers see the old or
-    /// the new one. `false` if that takes a new entry.
-    fn replace_in_place(
-        map: &Map<Self>,
-        prefix: Prefix<'_>,
-        value: Source<'_>,
-        mode: Mode,
-    ) -> Result<bool> {
-        if !value.fits_one_store() {
-            return Ok(false);
-        }
-        let _guard = map.retired.lock_irqsave()?;
-        // SAFETY: We hold the lock of the writers.
-        let writer = unsafe { map.trie.writer() };
-        match writer.find(prefix) {
-            Some(_) if mode == Mode::NoExist => Err(EEXIST),
-            None if mode == Mode::Exist => Err(ENOENT),
-            // get_next_key returns the data of the last update, its bits beyond prefixlen too.
-            Some(entry) if entry.data() == prefix.data() => {
-                // SAFETY: The value of an entry is aligned to 8, and programs know that updates
-                // change it.
-                unsafe { value.store_to(entry.value_ptr()) };
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
-    }
-
-    fn insert(
-        map: &Map<Self>,
-        prefix: Prefix<'_>,
-        value: Source<'_>,
-        mode: Mode,
-        context: Context,
-    ) -> Result {
-        let mut alloc = Allocator::new(map.raw(), context);
-        let size = map.trie.geometry().entry_layout().size();
-        let block = alloc.alloc_unlocked(size).ok_or(ENOMEM)?;
-        // SAFETY: An entry block starts with the value, aligned to 8, and nobody else knows it.
-        unsafe { value.copy_to(block) };
-        // SAFETY: The block was made for an entry of this trie.
-        let mut entry = Some(unsafe { NewEntry::new(block) });
-
-        let result = map.write(&mut alloc, |trie, blocks| {
-            let Some(new) = entry.take() else {
-                return Ok(());
-            };
-            // SAFETY: The caller holds the lock of the writers.
-            let mut writer = unsafe { trie.writer() };
-            let max_entries = u64::from(map.raw().max_entries());
-            match writer.insert(blocks, prefix, mode, max_entries, new) {
-                Ok(_) => Ok(()),
-                Err((e, unused)) => {
-                    entry = Some(unused);
-                    Err(errno(e))
-                }
-            }
-        });
-        if let Some(unused) = entry {
-            // SAFETY: The entry was not inserted, so the block is ours.
-            unsafe { alloc.free(unused.into_ptr()) };
-        }
-        result
-    }
+/// A new entry in `block`, if there is one.
+fn new_entry(block: Option<NonNull<u8>>, value: Source<'_>) -> Result<NewEntry> {
+    let block = block.ok_or(ENOMEM)?;
+    // SAFETY: The block was made for an entry, which starts with the value, aligned to 8; nobody
+    // else knows it.
+    Ok(unsafe {
+        value.copy_to(block);
+        NewEntry::new(block)
+    })
 }
 
 fn errno(error: TrieError) -> Error {
@@ -235,7 +191,6 @@ impl Operations for LpmMtrie {
 
     fn new(map: &RawMap) -> impl PinInit<Self, Error> {
         let geometry = geometry(map.key_size(), map.value_size()).ok_or(EINVAL);
-        let retired = Retired::new(&mut Allocator::new(map, Context::Syscall));
         let direct_root = (map.max_entries() >= MANY)
             .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size()))
             .transpose();
@@ -247,7 +202,7 @@ impl Operations for LpmMtrie {
                 Some(block) => unsafe { Trie::with_direct_root(geometry?, block.as_ptr()) },
                 None => Trie::new(geometry?),
             },
-            retired: ResSpinLock::new(retired?),
+            retired: ResSpinLock::new(Retired::new()),
             reclaimer <- Reclaimer::new(),
         })
     }
@@ -256,13 +211,11 @@ impl Operations for LpmMtrie {
     fn lookup<'a>(map: &'a Map<Self>, key: Key<'_>, reader: &'a Reader) -> Option<Value<'a>> {
         // SAFETY: `reader` is evidence of a section that the grace period of `Retired` waits for.
         let section = unsafe { TrieReader::assume() };
-        let value: NonNull<u8> = map
-            .with_prefix(key, |prefix| {
-                map.trie
-                    .longest_match(&section, prefix)
-                    .map(|entry| entry.value_ptr())
-            })
-            .ok()??;
+        let value = match map.trie.geometry().data_size() {
+            4 => map.find::<4>(&section, key),
+            16 => map.find::<16>(&section, key),
+            _ => map.find_any(&section, key),
+        }?;
         // SAFETY: The value of an entry is aligned to 8, and live until the section ends.
         Some(unsafe { Value::new(value, reader) })
     }
@@ -279,11 +232,46 @@ impl Operations for LpmMtrie {
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
+        let mut alloc = Allocator::new(map.raw(), context);
+        let size = map.trie.geometry().entry_layout().size();
+        let max_entries = u64::from(map.raw().max_entries());
         map.with_prefix(key, |prefix| {
-            if Self::replace_in_place(map, prefix, value, mode)? {
-                return Ok(());
+            // A large value takes a new entry in any case; a small one is stored at once into the
+            // entry that is there.
+            let mut entry = if value.fits_one_store() {
+                None
+            } else {
+                Some(new_entry(alloc.alloc_unlocked(size), value)?)
+            };
+            let result = map.write(&mut alloc, |trie, blocks| {
+                // SAFETY: The caller holds the lock of the writers.
+                let position = unsafe { trie.writer() }.position(prefix).map_err(errno)?;
+                position.check(mode, max_entries).map_err(errno)?;
+                match position.entry() {
+                    // get_next_key returns the data of the last update, with the bits beyond
+                    // prefixlen.
+                    Some(old) if value.fits_one_store() && old.data() == prefix.data() => {
+                        // SAFETY: The value of an entry is aligned to 8, and programs know that
+                        // updates change it.
+                        unsafe { value.store_to(old.value_ptr()) };
+                        return Ok(());
+                    }
+                    _ => {}
+                }
+                let new = match entry.take() {
+                    Some(new) => new,
+                    None => new_entry(blocks.alloc.alloc(size), value)?,
+                };
+                position.insert(blocks, new).map(drop).map_err(|unused| {
+                    entry = Some(unused);
+                    ENOMEM
+                })
+            });
+            if let Some(unused) = entry {
+                // SAFETY: The entry was not inserted, so the block is ours.
+                unsafe { alloc.free(unused.into_ptr(), size) };
             }
-            Self::insert(map, prefix, value, mode, context)
+            result
         })?
     }
 

@@ -121,11 +121,6 @@ impl Trie {
             }
         }
     }
-
-    /// The entry of exactly `prefix`.
-    pub(super) fn exact<'a>(&'a self, prefix: Prefix<'_>) -> Option<EntryRef<'a>> {
-        self.descend(prefix).found(self, prefix)
-    }
 }
 
 impl<'a> Descent<'a> {

@@ -5,7 +5,7 @@
 use super::{
     build::{copy, pair, Edit, Item, NewNode},
     descent::{Descent, End},
-    entry::{EntryRef, NewEntry},
+    entry::{Entry, EntryRef, NewEntry},
     memory::Memory,
     prefix::Prefix,
     slot::Slot,
@@ -33,59 +33,105 @@ pub enum Outcome {
     Replaced,
 }
 
-impl Writer<'_> {
-    /// Puts `entry`, whose value the caller has written, under `prefix`; writes the rest of it.
-    ///
-    /// Errors are looked at in this order, which is LPM_TRIE's: [`Error::Exists`],
-    /// [`Error::Missing`], [`Error::Full`] (the prefix is new and there are `max_entries`
-    /// already), [`Error::NoMemory`]. After an error nothing has changed and the block is
-    /// the caller's again. A prefix of another geometry is [`Error::Missing`].
+/// Where a prefix is in a trie, or would go: found once, for looking first and writing then.
+pub struct Position<'w, 'p> {
+    writer: Writer<'w>,
+    prefix: Prefix<'p>,
+    descent: Descent<'w>,
+    found: Option<EntryRef<'w>>,
+}
+
+impl<'w> Writer<'w> {
+    /// The position of exactly `prefix`; [`Error::Missing`] if that has another geometry.
+    pub fn position<'p>(self, prefix: Prefix<'p>) -> Result<Position<'w, 'p>, Error> {
+        let trie = self.trie;
+        if prefix.data().len() != trie.geometry.data_size() {
+            return Err(Error::Missing);
+        }
+        let descent = trie.descend(prefix);
+        let found = descent.found(trie, prefix);
+        Ok(Position {
+            writer: self,
+            prefix,
+            descent,
+            found,
+        })
+    }
+
+    /// Puts `entry` under `prefix`: [`Position::check`] and [`Position::insert`] in one.
     pub fn insert<M: Memory>(
-        &mut self,
+        self,
         mem: &mut M,
         prefix: Prefix<'_>,
         mode: Mode,
         max_entries: u64,
         entry: NewEntry,
     ) -> Result<Outcome, (Error, NewEntry)> {
-        let trie = self.trie;
-        if prefix.data().len() != trie.geometry.data_size() {
-            return Err((Error::Missing, entry));
+        let checked = self.position(prefix).and_then(|position| {
+            position.check(mode, max_entries)?;
+            Ok(position)
+        });
+        match checked {
+            Ok(position) => position
+                .insert(mem, entry)
+                .map_err(|entry| (Error::NoMemory, entry)),
+            Err(error) => Err((error, entry)),
         }
-        let descent = trie.descend(prefix);
-        if let Some(old) = descent.found(trie, prefix) {
-            if mode == Mode::NoExist {
-                return Err((Error::Exists, entry));
-            }
-            if !mem.reserve(1) {
-                return Err((Error::NoMemory, entry));
-            }
-            self.replace(mem, &descent, old, prefix, entry);
+    }
+}
+
+impl Position<'_, '_> {
+    /// The entry of the prefix, if it has one.
+    pub fn entry(&self) -> Option<Entry<'_>> {
+        Some(Entry::new(self.found?, &self.writer.trie.geometry))
+    }
+
+    /// Whether an update may happen. Errors are looked at in this order, which is LPM_TRIE's:
+    /// [`Error::Exists`], [`Error::Missing`], [`Error::Full`] (the prefix is new and there are
+    /// `max_entries` already).
+    pub fn check(&self, mode: Mode, max_entries: u64) -> Result<(), Error> {
+        match self.found {
+            Some(_) if mode == Mode::NoExist => Err(Error::Exists),
+            None if mode == Mode::Exist => Err(Error::Missing),
+            None if self.writer.trie.len() >= max_entries => Err(Error::Full),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts `entry`, whose value the caller has written, here, and writes the rest of it; an entry
+    /// that was here is retired. `Err`: no memory; nothing has changed and the block is the
+    /// caller's again.
+    pub fn insert<M: Memory>(self, mem: &mut M, entry: NewEntry) -> Result<Outcome, NewEntry> {
+        let Self {
+            mut writer,
+            prefix,
+            descent,
+            found,
+        } = self;
+        if !mem.reserve(1) {
+            return Err(entry);
+        }
+        if let Some(old) = found {
+            writer.replace(mem, &descent, old, prefix, entry);
             return Ok(Outcome::Replaced);
         }
-        if mode == Mode::Exist {
-            return Err((Error::Missing, entry));
-        }
-        if trie.len() >= max_entries {
-            return Err((Error::Full, entry));
-        }
-        if !mem.reserve(1) {
-            return Err((Error::NoMemory, entry));
-        }
+        let trie = writer.trie;
         let block = entry.fill(&trie.geometry, prefix);
         // SAFETY: `fill` completed the entry, and the block is ours.
         let new = unsafe { EntryRef::new(block) };
-        if self.add(mem, &descent, prefix, new).is_none() {
+        if writer.add(mem, &descent, prefix, new).is_none() {
             // SAFETY: nothing was published, so the block is as it came, but for bytes that are
             // written again.
-            return Err((Error::NoMemory, unsafe { NewEntry::new(block) }));
+            return Err(unsafe { NewEntry::new(block) });
         }
         trie.stats
             .grew(M::size_of(trie.geometry.entry_layout()) as u64);
         trie.stats.entries(1);
         Ok(Outcome::Inserted)
     }
+}
 
+impl Writer<'_> {
     fn replace<M: Memory>(
         &mut self,
         mem: &mut M,

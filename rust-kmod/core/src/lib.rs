@@ -69,7 +69,7 @@ mod tests;
 
 pub use self::{
     entry::{Entry, NewEntry},
-    insert::{Mode, Outcome},
+    insert::{Mode, Outcome, Position},
     memory::Memory,
     prefix::{Geometry, Prefix, DATA_SIZE_MAX},
 };
@@ -183,16 +183,6 @@ impl Trie {
     /// a [`Memory`] of the same allocator.
     pub unsafe fn writer(&self) -> Writer<'_> {
         Writer { trie: self }
-    }
-}
-
-impl Writer<'_> {
-    /// The entry of exactly `prefix`, for replacing a small value in place.
-    pub fn find(&self, prefix: Prefix<'_>) -> Option<Entry<'_>> {
-        if prefix.data().len() != self.trie.geometry.data_size() {
-            return None;
-        }
-        Some(Entry::new(self.trie.exact(prefix)?, &self.trie.geometry))
     }
 }
 

@@ -61,8 +61,12 @@ fn a_prefix_of_another_geometry_finds_nothing() {
         "a key of another size is not looked up"
     );
     // SAFETY: one thread.
+    assert!(
+        unsafe { f.trie.writer() }.position(prefix).is_err(),
+        "nor found"
+    );
+    // SAFETY: one thread.
     let mut writer = unsafe { f.trie.writer() };
-    assert!(writer.find(prefix).is_none(), "nor found");
     assert_eq!(
         writer.remove(&mut f.heap, prefix),
         Err(Error::Missing),
@@ -240,8 +244,8 @@ fn a_value_stays_where_it_is() {
     let prefix = Prefix::new(&geometry, 24, &[1, 2, 3, 0]).expect("valid");
     let address = |trie: &Trie| {
         // SAFETY: one thread.
-        let writer = unsafe { trie.writer() };
-        writer.find(prefix).expect("it is there").value_ptr()
+        let position = unsafe { trie.writer() }.position(prefix).expect("valid");
+        position.entry().expect("it is there").value_ptr()
     };
     let before = address(&f.trie);
     for i in (0..=255).step_by(step) {
