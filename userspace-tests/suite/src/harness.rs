@@ -6,6 +6,8 @@ use std::{
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
+    sync::OnceLock,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, anyhow};
@@ -80,12 +82,22 @@ impl Case {
             Kind::Trie => Type::lpm_trie(),
             Kind::Mtrie => Type {
                 kind: Kind::Mtrie,
-                number: MapType::lpm_mtrie()?,
+                number: lpm_mtrie()?,
             },
         };
         catch_unwind(AssertUnwindSafe(|| (self.test.run)(on)))
             .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))))
     }
+}
+
+/// The type's number, which takes seconds to find on a slow kernel, once.
+fn lpm_mtrie() -> Result<MapType> {
+    static NUMBER: OnceLock<MapType> = OnceLock::new();
+    if let Some(number) = NUMBER.get() {
+        return Ok(*number);
+    }
+    let number = MapType::lpm_mtrie()?;
+    Ok(*NUMBER.get_or_init(|| number))
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -123,6 +135,15 @@ pub fn own(mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
+/// How long a test took, if that is worth a word.
+fn long(took: Duration) -> String {
+    if took > Duration::from_secs(1) {
+        format!(" ({:.1} s)", took.as_secs_f32())
+    } else {
+        String::new()
+    }
+}
+
 /// Runs them; the last line is the verdict.
 pub fn run(cases: &[Case]) -> ExitCode {
     let mut failures = vec![];
@@ -130,10 +151,13 @@ pub fn run(cases: &[Case]) -> ExitCode {
         print!("test {} ... ", case.name());
         // The name must be on the screen if the machine dies in the test.
         io::stdout().flush().expect("standard output is open");
-        match case.run() {
-            Ok(()) => println!("ok"),
+        let start = Instant::now();
+        let result = case.run();
+        let took = long(start.elapsed());
+        match result {
+            Ok(()) => println!("ok{took}"),
             Err(error) => {
-                println!("FAILED");
+                println!("FAILED{took}");
                 failures.push((case.name(), error));
             }
         }
