@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an LPM map should answer, slowly: an ordered list and scans.
+//! What an LPM map should answer, slowly: an ordered list, and a search for
+//! each prefixlen.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Model {
     max_entries: usize,
     /// The key as last written (with its bits beyond the length) and the value.
     entries: BTreeMap<Prefix, (Vec<u8>, Vec<u8>)>,
+    /// How many entries have each length: a lookup tries those that there are.
+    lengths: BTreeMap<u32, usize>,
 }
 
 impl Model {
@@ -26,6 +29,7 @@ impl Model {
             bits: data_size as u32 * 8,
             max_entries,
             entries: BTreeMap::new(),
+            lengths: BTreeMap::new(),
         }
     }
 
@@ -45,6 +49,9 @@ impl Model {
             _ if !present && self.entries.len() == self.max_entries => return Err(ENOSPC),
             _ => {}
         }
+        if !present {
+            *self.lengths.entry(prefix.len).or_default() += 1;
+        }
         self.entries.insert(prefix, (key.to_vec(), value.to_vec()));
         Ok(())
     }
@@ -54,21 +61,29 @@ impl Model {
         if prefix.len > self.bits {
             return Err(EINVAL);
         }
-        self.entries.remove(&prefix).map(drop).ok_or(ENOENT)
+        self.entries.remove(&prefix).ok_or(ENOENT)?;
+        if let Some(count) = self.lengths.get_mut(&prefix.len) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&prefix.len);
+            }
+        }
+        Ok(())
     }
 
     /// The value of the longest prefix that covers `key`.
     pub fn lookup(&self, key: &[u8]) -> Result<Vec<u8>, i32> {
-        let wanted = Prefix::from_key(key);
-        if wanted.len > self.bits {
+        let mut prefix = Prefix::from_key(key);
+        if prefix.len > self.bits {
             return Err(ENOENT);
         }
-        self.entries
-            .iter()
-            .filter(|(prefix, _)| prefix.covers(&wanted))
-            .max_by_key(|(prefix, _)| prefix.len)
-            .map(|(_, (_, value))| value.clone())
-            .ok_or(ENOENT)
+        for len in self.lengths.range(..=prefix.len).map(|(len, _)| *len).rev() {
+            prefix.len = len;
+            if let Some((_, value)) = self.entries.get(&prefix) {
+                return Ok(value.clone());
+            }
+        }
+        Err(ENOENT)
     }
 
     /// The key after `key`; the first one for none or an unknown one.
@@ -87,6 +102,18 @@ impl Model {
             None => self.entries.iter().next(),
         };
         next.map(|(_, (key, _))| key.clone()).ok_or(ENOENT)
+    }
+
+    /// A key that is there: the first one at `key` or behind it, or the first of all.
+    pub fn some_key(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let near = self.entries.range(Prefix::from_key(key)..).next();
+        near.or_else(|| self.entries.iter().next())
+            .map(|(_, (key, _))| key.clone())
+    }
+
+    /// Keys as they were written and values, in walking order.
+    pub fn elements(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.entries.values().cloned().collect()
     }
 
     /// Keys as they were written, in walking order.

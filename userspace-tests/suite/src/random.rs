@@ -1,6 +1,43 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Repeatable random numbers: SplitMix64 (Steele, Lea, Flood: "Fast splittable
 //! pseudorandom number generators", 2014). A failure names its seed.
+//!
+//! The seed is new in every run; LPM_MTRIE_SEED repeats one. LPM_MTRIE_STEPS
+//! sets the length of random tests, for kernels that check a lot.
+
+use std::{
+    env,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result};
+
+/// The seed of this run: from the environment, or the time.
+pub fn seed() -> Result<u64> {
+    match number("LPM_MTRIE_SEED")? {
+        Some(seed) => Ok(seed),
+        None => Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64),
+    }
+}
+
+/// How many steps a random test takes where it is not told.
+const STEPS: usize = 1000;
+
+/// How many steps a random test takes.
+pub fn steps() -> Result<usize> {
+    Ok(number("LPM_MTRIE_STEPS")?.map_or(STEPS, |steps| steps as usize))
+}
+
+/// The number in an environment variable, if that is set.
+pub fn number(name: &str) -> Result<Option<u64>> {
+    env::var(name)
+        .ok()
+        .map(|text| {
+            text.parse()
+                .with_context(|| format!("{name} is not a number"))
+        })
+        .transpose()
+}
 
 pub struct Random(u64);
 
@@ -20,6 +57,11 @@ impl Random {
     /// A number below `limit`, which is small: the bias does not matter here.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
+    }
+
+    /// One of `choices`, which is not empty.
+    pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.below(choices.len())]
     }
 
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
