@@ -37,6 +37,9 @@ suite: ## the suite, in the machine
 suite-debug: ## the suite, on the debug kernel
 	scripts/test suite-debug
 
+torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (600)
+	scripts/test torture
+
 bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/
 	scripts/bench
 
@@ -63,4 +66,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo vm test lint core kunit suite suite-debug bench bench-core setup kernel kernel-debug module user fmt clean
+.PHONY: help demo vm test lint core kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean

@@ -21,3 +21,4 @@ pub const THREE_HELPERS: &[u8] = object!("three_helpers");
 pub const SHARED: &[u8] = object!("shared");
 pub const INNER: &[u8] = object!("inner");
 pub const REFUSED: &[u8] = object!("refused");
+pub const TORTURE: &[u8] = object!("torture");

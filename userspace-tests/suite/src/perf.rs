@@ -25,19 +25,41 @@ pub fn tracepoint(category: &str, name: &str) -> Result<OwnedFd> {
 
 /// A kprobe at a function's start, on every process.
 pub fn kprobe(function: &CStr) -> Result<OwnedFd> {
+    kprobe_at(function, 0).with_context(|| format!("perf_event_open of kprobe {function:?}"))
+}
+
+/// A kprobe behind a function's start, where ftrace does not serve it: after
+/// its call to ftrace, with or without an ENDBR64 in front of that.
+pub fn kprobe_inside(function: &CStr) -> Result<OwnedFd> {
+    kprobe_at(function, 9)
+        .or_else(|_| kprobe_at(function, 5))
+        .with_context(|| format!("perf_event_open of a kprobe inside {function:?}"))
+}
+
+fn kprobe_at(function: &CStr, offset: u64) -> Result<OwnedFd> {
     let mut attr = attr();
     attr.type_ = number("/sys/bus/event_source/devices/kprobe/type")? as u32;
     attr.__bindgen_anon_3.kprobe_func = function.as_ptr() as u64;
-    open(&attr, -1, 0).with_context(|| format!("perf_event_open of kprobe {function:?}"))
+    attr.__bindgen_anon_4.probe_offset = offset;
+    Ok(open(&attr, -1, 0)?)
 }
 
 /// A clock that ticks every `nanoseconds` that this process runs.
 pub fn cpu_clock(nanoseconds: u64) -> Result<OwnedFd> {
+    open(&clock(nanoseconds), 0, -1).context("perf_event_open of the CPU clock")
+}
+
+/// A clock that ticks every `nanoseconds` on a CPU, whoever runs there.
+pub fn cpu_clock_on(cpu: usize, nanoseconds: u64) -> Result<OwnedFd> {
+    open(&clock(nanoseconds), -1, cpu as i32).context("perf_event_open of a CPU's clock")
+}
+
+fn clock(nanoseconds: u64) -> perf_event_attr {
     let mut attr = attr();
     attr.type_ = TYPE_SOFTWARE;
     attr.config = SW_CPU_CLOCK;
     attr.__bindgen_anon_1.sample_period = nanoseconds;
-    open(&attr, 0, -1).context("perf_event_open of the CPU clock")
+    attr
 }
 
 fn number(path: &str) -> Result<u64> {

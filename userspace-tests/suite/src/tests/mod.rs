@@ -19,6 +19,7 @@ mod pinning;
 mod privilege;
 mod programs;
 mod sizes;
+mod torture;
 
 use crate::harness::Test;
 
@@ -41,6 +42,7 @@ pub fn all() -> Vec<Test> {
         inner::TESTS,
         differential::TESTS,
         concurrency::TESTS,
+        torture::TESTS,
         privilege::TESTS,
         module::TESTS,
     ]
