@@ -39,11 +39,6 @@ pub const TESTS: &[Test] = &[
         types: Types::Both,
         run: delete_while_walking,
     },
-    Test {
-        name: "order_same_as_lpm_trie",
-        types: Types::Mtrie,
-        run: same_as_lpm_trie,
-    },
 ];
 
 fn empty(on: Type) -> Result<()> {
@@ -139,22 +134,6 @@ fn delete_while_walking(on: Type) -> Result<()> {
         map.delete(key)?;
     }
     check::errno(map.next_key(None), ENOENT, "the map is empty")
-}
-
-fn same_as_lpm_trie(on: Type) -> Result<()> {
-    let mtrie = maps::create(on, IPV4)?;
-    let trie = maps::create(Type::lpm_trie(), IPV4)?;
-    let mut random = Random::new(3);
-    for _ in 0..1000 {
-        let key = clustered(&mut random);
-        mtrie.update(&key, &value(1), ANY)?;
-        trie.update(&key, &value(1), ANY)?;
-    }
-    check::equal(
-        mtrie.keys(2000)?,
-        trie.keys(2000)?,
-        "the walks of both types",
-    )
 }
 
 /// Keys that nest and branch: few values per byte, all lengths.
