@@ -25,6 +25,7 @@ pub mod btf;
 pub mod map;
 pub mod map_type;
 pub mod object;
+mod program_kind;
 pub mod raw_map;
 pub mod sys;
 

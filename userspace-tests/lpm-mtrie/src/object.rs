@@ -24,16 +24,12 @@ use std::{
 };
 
 use aya::maps::{MapData, MapError};
-use aya_obj::{
-    EbpfSectionKind, ProgramSection,
-    btf::BtfFeatures,
-    generated::{bpf_attach_type, bpf_prog_type},
-    programs::CgroupSkbAttachType,
-};
+use aya_obj::{EbpfSectionKind, btf::BtfFeatures};
 use thiserror::Error;
 
 use crate::{
     MapType, MapTypeError, RawMap,
+    program_kind::{self, Kind},
     sys::{
         self,
         map::MapAttr,
@@ -73,6 +69,8 @@ pub enum ObjectError {
     Data { name: String, source: io::Error },
     #[error("a reference could not be relocated: {0}")]
     Relocation(#[from] aya_obj::relocation::EbpfRelocationError),
+    #[error("a field of the kernel's could not be relocated: {0}")]
+    Field(#[from] aya_obj::btf::BtfRelocationError),
     #[error("the object has no {what} named {name}; it has {present}")]
     NoSuch {
         what: &'static str,
@@ -142,6 +140,11 @@ impl Loader {
             }
             None => None,
         };
+
+        // Reading the kernel's BTF takes a while; few objects need it.
+        if object.has_btf_relocations() {
+            object.relocate_btf(&aya_obj::btf::Btf::from_sys_fs()?)?;
+        }
 
         let mut maps = HashMap::new();
         for (name, definition) in &object.maps {
@@ -303,25 +306,52 @@ impl Object {
     }
 
     pub fn load_program(&self, name: &str) -> Result<Program, ObjectError> {
-        let program = self
-            .object
-            .programs
+        self.load_as(name, self.kind(name)?, 0)
+    }
+
+    /// Loads a program for one `target` of the kernel: a function (fentry,
+    /// fexit), an LSM hook, what an iterator goes through (`bpf_map`).
+    pub fn load_program_for(&self, name: &str, target: &str) -> Result<Program, ObjectError> {
+        let kind = self.kind(name)?;
+        let btf = aya_obj::btf::Btf::from_sys_fs()?;
+        let function = format!("{}{target}", kind.target_prefix);
+        let id = btf.id_by_type_name_kind(&function, aya_obj::btf::BtfKind::Func)?;
+        self.load_as(name, kind, id)
+    }
+
+    /// Loads a program as a syscall program, whatever its section: aya-obj has
+    /// none for that type.
+    pub fn load_syscall_program(&self, name: &str) -> Result<Program, ObjectError> {
+        self.load_as(name, program_kind::SYSCALL, 0)
+    }
+
+    fn program(&self, name: &str) -> Result<&aya_obj::Program, ObjectError> {
+        let programs = &self.object.programs;
+        programs
             .get(name)
-            .ok_or_else(|| no_such("program", name, self.object.programs.keys()))?;
-        let (prog_type, expected_attach_type) =
-            kind(&program.section).ok_or_else(|| ObjectError::Section {
-                name: name.to_owned(),
-                section: format!("{:?}", program.section),
-            })?;
+            .ok_or_else(|| no_such("program", name, programs.keys()))
+    }
+
+    fn kind(&self, name: &str) -> Result<Kind, ObjectError> {
+        let section = &self.program(name)?.section;
+        program_kind::of(section).ok_or_else(|| ObjectError::Section {
+            name: name.to_owned(),
+            section: format!("{section:?}"),
+        })
+    }
+
+    fn load_as(&self, name: &str, kind: Kind, attach_btf_id: u32) -> Result<Program, ObjectError> {
+        let program = self.program(name)?;
         let license: &CStr = &program.license;
         let function = &self.object.functions[&program.function_key()];
         let attr = ProgAttr {
-            prog_type,
-            expected_attach_type,
+            prog_type: kind.prog_type,
+            expected_attach_type: kind.attach_type,
             name,
             insns: &function.instructions,
             license,
-            flags: 0,
+            flags: kind.flags,
+            attach_btf_id,
             btf: self.btf.as_ref().map(AsFd::as_fd),
             func_info: Records {
                 bytes: function.func_info.func_info_bytes(),
@@ -355,27 +385,4 @@ fn no_such<'a>(
         name: name.to_owned(),
         present: present.join(", "),
     }
-}
-
-/// The program type of a section, and where it expects to be attached.
-fn kind(section: &ProgramSection) -> Option<(bpf_prog_type, Option<bpf_attach_type>)> {
-    use bpf_attach_type::*;
-    use bpf_prog_type::*;
-    Some(match section {
-        ProgramSection::SocketFilter => (BPF_PROG_TYPE_SOCKET_FILTER, None),
-        ProgramSection::SchedClassifier => (BPF_PROG_TYPE_SCHED_CLS, None),
-        ProgramSection::Xdp { frags: false, .. } => (BPF_PROG_TYPE_XDP, Some(BPF_XDP)),
-        ProgramSection::CgroupSkb { attach_type } => (
-            BPF_PROG_TYPE_CGROUP_SKB,
-            Some(match attach_type {
-                Some(CgroupSkbAttachType::Egress) => BPF_CGROUP_INET_EGRESS,
-                Some(CgroupSkbAttachType::Ingress) | None => BPF_CGROUP_INET_INGRESS,
-            }),
-        ),
-        ProgramSection::KProbe | ProgramSection::KRetProbe => (BPF_PROG_TYPE_KPROBE, None),
-        ProgramSection::TracePoint => (BPF_PROG_TYPE_TRACEPOINT, None),
-        ProgramSection::RawTracePoint => (BPF_PROG_TYPE_RAW_TRACEPOINT, None),
-        ProgramSection::PerfEvent => (BPF_PROG_TYPE_PERF_EVENT, None),
-        _ => return None,
-    })
 }

@@ -29,6 +29,8 @@ pub struct ProgAttr<'a> {
     pub insns: &'a [bpf_insn],
     pub license: &'a CStr,
     pub flags: u32,
+    /// What a tracing, LSM or iterator program is for: a type id of the kernel's BTF.
+    pub attach_btf_id: u32,
     pub btf: Option<BorrowedFd<'a>>,
     pub func_info: Records,
     pub line_info: Records,
@@ -44,6 +46,7 @@ impl<'a> ProgAttr<'a> {
             insns,
             license: c"GPL",
             flags: 0,
+            attach_btf_id: 0,
             btf: None,
             func_info: Records::default(),
             line_info: Records::default(),
@@ -89,6 +92,7 @@ pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
     attr.__bindgen_anon_3.insn_cnt = prog.insns.len() as u32;
     attr.__bindgen_anon_3.license = address(prog.license.as_ptr());
     attr.__bindgen_anon_3.prog_flags = prog.flags;
+    attr.__bindgen_anon_3.attach_btf_id = prog.attach_btf_id;
     attr.__bindgen_anon_3.log_level = 1;
     attr.__bindgen_anon_3.log_size = log.len() as u32;
     attr.__bindgen_anon_3.log_buf = address(log.as_mut_ptr());
@@ -174,6 +178,8 @@ pub enum Target<'a> {
     Fd(BorrowedFd<'a>),
     /// A network interface (XDP, tcx).
     Interface(u32),
+    /// What the program was loaded for (tracing, LSM, iterators).
+    AsLoaded,
 }
 
 /// BPF_LINK_CREATE: attached until the descriptor is closed.
@@ -187,8 +193,17 @@ pub fn link_create(
     attr.link_create.__bindgen_anon_2.target_fd = match target {
         Target::Fd(fd) => raw(fd),
         Target::Interface(index) => index,
+        Target::AsLoaded => 0,
     };
     attr.link_create.attach_type = attach_type as u32;
     // SAFETY: this command takes no addresses for these attach types.
     unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
+}
+
+/// BPF_ITER_CREATE: a file whose reading runs an iterator program over all objects.
+pub fn iter_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.iter_create.link_fd = raw(link);
+    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }
 }
