@@ -1,24 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Two programs over one map: the first counts, the second reads what the
- * first counted. Loaded from two objects that reuse one pinned map.
+ * first counted. Loaded from two objects that reuse one pinned map. A third
+ * program leaves it alone.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include <lpm_mtrie.bpf.h>
-
-struct key {
-	__u32 prefixlen;
-	__u8 data[4];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 64);
-	__type(key, struct key);
-	__type(value, __u64);
-} lpm SEC(".maps");
+#include "lpm.bpf.h"
 
 SEC("classifier")
 int count(struct __sk_buff *skb)
@@ -40,6 +28,13 @@ int report(struct __sk_buff *skb)
 	__u64 *found = bpf_map_lookup_elem(&lpm, &address);
 
 	return found ? (int)*found : -1;
+}
+
+/* Of the same object, and without use for the map. */
+SEC("classifier")
+int ignore(struct __sk_buff *skb)
+{
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

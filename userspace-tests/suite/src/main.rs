@@ -20,6 +20,7 @@ mod objects;
 mod perf;
 mod prefix;
 mod random;
+mod references;
 mod tests;
 mod unprivileged;
 mod wait;

@@ -22,3 +22,4 @@ pub const SHARED: &[u8] = object!("shared");
 pub const INNER: &[u8] = object!("inner");
 pub const REFUSED: &[u8] = object!("refused");
 pub const TORTURE: &[u8] = object!("torture");
+pub const REFERENCES: &[u8] = object!("references");

@@ -18,6 +18,7 @@ mod order;
 mod pinning;
 mod privilege;
 mod programs;
+mod references;
 mod sizes;
 mod torture;
 
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Test> {
         freeze::TESTS,
         access::TESTS,
         pinning::TESTS,
+        references::TESTS,
         programs::TESTS,
         helpers::TESTS,
         inner::TESTS,
