@@ -14,6 +14,11 @@ demo: setup ## the main job: boot, insert the module, resolve a BGP table (TABLE
 	$(programs)
 	scripts/demo $(if $(TABLE),'$(TABLE)') $(if $(ARGS),-- $(ARGS))
 
+tour: setup ## a map's life step by step: its counters, and the kernel functions that change them
+	scripts/kernel base
+	$(programs)
+	scripts/vm -- target/x86_64-unknown-linux-musl/release/suite --tour
+
 vm: setup ## a shell in the machine (scripts/vm -- COMMAND runs one command)
 	scripts/kernel base
 	$(programs)
@@ -66,4 +71,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo vm test lint core kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean

@@ -21,10 +21,14 @@ use std::{
     ffi::CStr,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    sync::OnceLock,
 };
 
 use aya::maps::{MapData, MapError};
-use aya_obj::{EbpfSectionKind, btf::BtfFeatures};
+use aya_obj::{
+    EbpfSectionKind,
+    btf::{Btf, BtfError, BtfFeatures, BtfKind},
+};
 use thiserror::Error;
 
 use crate::{
@@ -47,8 +51,8 @@ pub enum ObjectError {
     Parse(#[from] aya_obj::ParseError),
     #[error(transparent)]
     MapType(#[from] MapTypeError),
-    #[error("the object's BTF cannot be fixed up: {0}")]
-    Btf(#[from] aya_obj::btf::BtfError),
+    #[error("the object's or the kernel's BTF cannot be used: {0}")]
+    Btf(#[from] BtfError),
     #[error("the object's BTF was refused: {0}")]
     BtfRefused(Rejected),
     #[error(
@@ -141,9 +145,8 @@ impl Loader {
             None => None,
         };
 
-        // Reading the kernel's BTF takes a while; few objects need it.
         if object.has_btf_relocations() {
-            object.relocate_btf(&aya_obj::btf::Btf::from_sys_fs()?)?;
+            object.relocate_btf(kernel_btf()?)?;
         }
 
         let mut maps = HashMap::new();
@@ -313,9 +316,8 @@ impl Object {
     /// fexit), an LSM hook, what an iterator goes through (`bpf_map`).
     pub fn load_program_for(&self, name: &str, target: &str) -> Result<Program, ObjectError> {
         let kind = self.kind(name)?;
-        let btf = aya_obj::btf::Btf::from_sys_fs()?;
         let function = format!("{}{target}", kind.target_prefix);
-        let id = btf.id_by_type_name_kind(&function, aya_obj::btf::BtfKind::Func)?;
+        let id = kernel_btf()?.id_by_type_name_kind(&function, BtfKind::Func)?;
         self.load_as(name, kind, id)
     }
 
@@ -370,6 +372,18 @@ impl Object {
                 name: name.to_owned(),
                 source,
             })
+    }
+}
+
+/// Parsed once: it is some MB.
+fn kernel_btf() -> Result<&'static Btf, BtfError> {
+    static BTF: OnceLock<Btf> = OnceLock::new();
+    match BTF.get() {
+        Some(btf) => Ok(btf),
+        None => {
+            let btf = Btf::from_sys_fs()?;
+            Ok(BTF.get_or_init(|| btf))
+        }
     }
 }
 

@@ -52,6 +52,14 @@ impl Type {
         self.kind == Kind::Mtrie
     }
 
+    /// As the running kernel numbers it.
+    pub fn lpm_mtrie() -> Result<Self> {
+        Ok(Self {
+            kind: Kind::Mtrie,
+            number: lpm_mtrie()?,
+        })
+    }
+
     /// LPM_TRIE, to hold beside what the test is about.
     pub fn lpm_trie() -> Self {
         Self {
@@ -80,10 +88,7 @@ impl Case {
     fn run(&self) -> Result<()> {
         let on = match self.kind {
             Kind::Trie => Type::lpm_trie(),
-            Kind::Mtrie => Type {
-                kind: Kind::Mtrie,
-                number: lpm_mtrie()?,
-            },
+            Kind::Mtrie => Type::lpm_mtrie()?,
         };
         catch_unwind(AssertUnwindSafe(|| (self.test.run)(on)))
             .unwrap_or_else(|panic| Err(anyhow!("panicked: {}", message(&*panic))))

@@ -5,6 +5,7 @@
 //! suite [FILTER…]         run the tests whose names contain one of the filters
 //! suite --own [FILTER…]   leave out the runs on LPM_TRIE, which is compared elsewhere
 //! suite --list [FILTER…]  name them
+//! suite --tour            tell the life of a map, step by step
 //! ```
 //!
 //! A test that states LPM_TRIE's behaviour runs on both types. A kernel that
@@ -12,6 +13,7 @@
 
 mod btf_blob;
 mod check;
+mod ftrace;
 mod harness;
 mod kernel_module;
 mod maps;
@@ -22,10 +24,11 @@ mod prefix;
 mod random;
 mod references;
 mod tests;
+mod tour;
 mod unprivileged;
 mod wait;
 
-use std::{env, process::ExitCode};
+use std::{env, io, process::ExitCode};
 
 fn main() -> ExitCode {
     let (options, filters): (Vec<_>, Vec<_>) =
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
+        ["--tour"] => tell_the_tour(),
         ["--list"] => {
             for case in cases {
                 println!("{}", case.name());
@@ -41,8 +45,19 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: suite [--list | --own] [FILTER…]");
+            eprintln!("usage: suite [--list | --own | --tour] [FILTER…]");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn tell_the_tour() -> ExitCode {
+    let told = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the tour ends here: {error:#}");
+            ExitCode::FAILURE
         }
     }
 }

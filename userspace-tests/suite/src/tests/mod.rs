@@ -15,7 +15,7 @@ mod inner;
 mod matching;
 mod module;
 mod order;
-mod pinning;
+pub mod pinning;
 mod privilege;
 mod programs;
 mod references;

@@ -2,7 +2,10 @@
 //! A map's counters after each event of its life, as the kernel has them, and
 //! its free at the last put.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
 
 use anyhow::{Context, Result};
 use aya_obj::generated::bpf_attach_type::BPF_TCX_INGRESS;
@@ -21,7 +24,7 @@ use crate::{
     model::ANY,
     objects,
     references::{Counters, Watch},
-    wait,
+    tour, wait,
 };
 
 macro_rules! test {
@@ -44,6 +47,12 @@ pub const TESTS: &[Test] = &[
     test!("references_held_by_a_program_alone", program_alone),
     test!("references_held_by_a_link_alone", link_alone),
     test!("references_held_by_an_outer_map_alone", outer_alone),
+    Test {
+        name: "references_as_the_tour_tells",
+        types: Types::Mtrie,
+        // Each step of it checks the counters and the functions that it names.
+        run: |on| tour::run(on, &mut io::sink()),
+    },
 ];
 
 /// A map, and what watches it.

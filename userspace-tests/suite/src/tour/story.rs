@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Takes the steps of the tour, checks that each went as told, and prints it.
+
+use std::{io::Write, process};
+
+use anyhow::{Context, Result, ensure};
+use lpm_mtrie::RawMap;
+
+use crate::{
+    ftrace::{Call, Ftrace},
+    kernel_module,
+    references::Watch,
+    wait,
+};
+
+/// The functions that make, count and free a map: where they stand, what they do.
+const FUNCTIONS: &str = "\
+bpf_map_type_get        kernel/bpf/map_registry.c   finds the type's ops and takes a reference on their module
+map_create              kernel/bpf/syscall.c        calls the type's map_alloc, sets both counters to 1, gives an id
+bpf_map_new_fd          kernel/bpf/syscall.c        makes an open file and its descriptor; takes over one of each counter
+bpf_map_get_with_uref   kernel/bpf/syscall.c        from a descriptor: refcnt + 1, usercnt + 1
+bpf_map_inc_with_uref   kernel/bpf/syscall.c        refcnt + 1, usercnt + 1
+bpf_map_get_fd_by_id    kernel/bpf/syscall.c        refcnt + 1 unless it is 0 already, usercnt + 1, a new open file
+bpf_map_inc             kernel/bpf/syscall.c        refcnt + 1
+bpf_map_release         kernel/bpf/syscall.c        the open file has no descriptor left: usercnt - 1
+bpf_destroy_inode       kernel/bpf/inode.c          the file of the pin is gone, and what it held is put
+bpf_map_put_with_uref   kernel/bpf/syscall.c        usercnt - 1, then bpf_map_put()
+bpf_prog_free_deferred  kernel/bpf/core.c           a worker frees the program, which lets go of its maps
+bpf_map_put             kernel/bpf/syscall.c        refcnt - 1; at 0 the id goes, and a worker is asked to free the map
+bpf_map_free_deferred   kernel/bpf/syscall.c        the worker, behind the grace periods that the map asked for
+bpf_map_free            kernel/bpf/syscall.c        calls the type's map_free, then drops the reference on its module";
+
+struct Function {
+    name: &'static str,
+    file: &'static str,
+    what: &'static str,
+}
+
+fn known() -> impl Iterator<Item = Function> {
+    FUNCTIONS.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(' ')?;
+        let (file, what) = rest.trim_start().split_once(' ')?;
+        Some(Function {
+            name,
+            file,
+            what: what.trim_start(),
+        })
+    })
+}
+
+/// refcnt and usercnt.
+pub type Counts = (i64, i64);
+/// What userspace does in a step.
+pub type Act<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// The map whose life is told, and what was seen of it so far.
+pub struct Story<'a> {
+    out: &'a mut dyn Write,
+    watch: Watch,
+    trace: Ftrace,
+    steps: u32,
+    cookie: u64,
+    before: Counts,
+    module: u32,
+    seen: Vec<Call>,
+}
+
+impl<'a> Story<'a> {
+    pub fn new(out: &'a mut dyn Write) -> Result<Self> {
+        Ok(Self {
+            out,
+            watch: Watch::new()?,
+            trace: Ftrace::new(known().map(|function| function.name))?,
+            steps: 0,
+            cookie: 0,
+            before: (0, 0),
+            module: kernel_module::references()?,
+            seen: vec![],
+        })
+    }
+
+    pub fn create(&mut self, title: &str, make: impl FnOnce() -> Result<RawMap>) -> Result<RawMap> {
+        self.trace.clear()?;
+        let map = make()?;
+        let functions = ["bpf_map_type_get", "map_create", "bpf_map_new_fd"];
+        let calls = self.calls(&functions)?;
+        self.cookie = self.watch.of(map.fd())?.cookie;
+        let why = "The descriptor is the first to hold it. The map holds the module.";
+        self.tell(title, (1, 1), &functions, why, calls)?;
+        Ok(map)
+    }
+
+    pub fn step(
+        &mut self,
+        title: &str,
+        after: Counts,
+        functions: &[&str],
+        why: &str,
+        act: Act<'_>,
+    ) -> Result<()> {
+        self.trace.clear()?;
+        act()?;
+        // Some of it happens behind a grace period.
+        wait::until(title, || {
+            let now = self.watch.find(self.cookie)?.context("the map is alive")?;
+            Ok((now.refcnt, now.usercnt) == after)
+        })?;
+        let calls = self.calls(functions)?;
+        self.tell(title, after, functions, why, calls)
+    }
+
+    pub fn end(&mut self, title: &str, act: impl FnOnce() -> Result<()>) -> Result<()> {
+        self.trace.clear()?;
+        act()?;
+        self.watch.wait_for_free(self.cookie)?;
+        kernel_module::wait_for(self.module)?;
+        let functions = [
+            "bpf_prog_free_deferred",
+            "bpf_map_put",
+            "bpf_map_free_deferred",
+            "bpf_map_free",
+        ];
+        let calls = self.calls(&functions)?;
+        let why = "The map is gone, and its module may go.";
+        self.tell(title, (0, 0), &functions, why, calls)
+    }
+
+    /// The calls that this process made in the step, and those of workers that
+    /// it set to work; none of the iterator that watches.
+    fn calls(&self, functions: &[&str]) -> Result<Vec<Call>> {
+        let mut calls = self.trace.calls()?;
+        calls.retain(|call| {
+            let ours = call.pid == process::id() || functions.contains(&call.function.as_str());
+            ours && !["bpf_map_seq_next", "bpf_seq_read"].contains(&call.caller.as_str())
+        });
+        Ok(calls)
+    }
+
+    fn tell(
+        &mut self,
+        title: &str,
+        after: Counts,
+        functions: &[&str],
+        why: &str,
+        calls: Vec<Call>,
+    ) -> Result<()> {
+        for function in functions {
+            ensure!(
+                calls.iter().any(|call| call.function == *function),
+                "{title}: {function}() did not run; {calls:?}"
+            );
+        }
+        ensure!(
+            !functions.is_empty() || calls.is_empty(),
+            "{title}: {calls:?}"
+        );
+        self.steps += 1;
+        let module = kernel_module::references()?;
+        let (before, out) = (self.before, &mut self.out);
+        writeln!(out, "{:2}. {title}", self.steps)?;
+        writeln!(
+            out,
+            "    refcnt {} -> {}   usercnt {} -> {}   module {module}",
+            before.0, after.0, before.1, after.1
+        )?;
+        if calls.is_empty() {
+            writeln!(out, "    none of the functions that count a map ran")?;
+        }
+        for call in &calls {
+            let Function { file, what, .. } = known()
+                .find(|row| row.name == call.function)
+                .context("a function that was asked for")?;
+            writeln!(
+                out,
+                "    {}(), called by {}()   {file}\n        {what}",
+                call.function, call.caller
+            )?;
+        }
+        writeln!(out, "    {why}\n")?;
+        self.before = after;
+        self.seen.extend(calls);
+        Ok(())
+    }
+
+    pub fn told_all(self) -> Result<()> {
+        for Function { name, .. } in known() {
+            ensure!(
+                self.seen.iter().any(|call| call.function == name),
+                "{name}() never ran"
+            );
+        }
+        Ok(())
+    }
+}
