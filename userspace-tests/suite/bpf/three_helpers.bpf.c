@@ -138,4 +138,97 @@ int in_perf_event(void *ctx)
 	return 0;
 }
 
+/* On a system call of ours, as tracing and LSM programs are attached. */
+static __always_inline int on_our_call(void)
+{
+	if (called_by_us())
+		take_steps();
+	return 0;
+}
+
+SEC("fentry")
+int in_fentry(void *ctx)
+{
+	return on_our_call();
+}
+
+SEC("fexit")
+int in_fexit(void *ctx)
+{
+	return on_our_call();
+}
+
+SEC("fentry.s")
+int in_sleepable_fentry(void *ctx)
+{
+	return on_our_call();
+}
+
+SEC("lsm")
+int in_lsm(void *ctx)
+{
+	return on_our_call();
+}
+
+SEC("lsm.s")
+int in_sleepable_lsm(void *ctx)
+{
+	return on_our_call();
+}
+
+SEC("iter")
+int in_iterator(void *ctx)
+{
+	return on_our_call();
+}
+
+/* Loaded as a syscall program, for which the loader knows no section. */
+SEC("raw_tp")
+int in_syscall(void *ctx)
+{
+	take_steps();
+	return 0;
+}
+
+/* A function of its own for the verifier and the JIT. */
+static __noinline int take_steps_behind_a_call(void)
+{
+	take_steps();
+	return 0;
+}
+
+SEC("classifier")
+int in_called_function(struct __sk_buff *skb)
+{
+	return take_steps_behind_a_call();
+}
+
+/* The same, verified on its own, for any caller. */
+__noinline int take_steps_in_a_global_function(void)
+{
+	take_steps();
+	return 0;
+}
+
+SEC("classifier")
+int in_global_function(struct __sk_buff *skb)
+{
+	return take_steps_in_a_global_function();
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} next SEC(".maps");
+
+/* Userspace puts in_classifier there; without it this returns -1. */
+SEC("classifier")
+int by_tail_call(struct __sk_buff *skb)
+{
+	bpf_tail_call(skb, &next, 0);
+	return -1;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -17,6 +17,7 @@ mod module;
 mod order;
 pub mod pinning;
 mod privilege;
+mod program_types;
 mod programs;
 mod references;
 mod sizes;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Test> {
         pinning::TESTS,
         references::TESTS,
         programs::TESTS,
+        program_types::TESTS,
         helpers::TESTS,
         inner::TESTS,
         differential::TESTS,

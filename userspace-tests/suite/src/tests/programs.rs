@@ -15,7 +15,7 @@ use aya_obj::generated::bpf_attach_type::{
 };
 use libc::{EEXIST, EINVAL, ENOENT};
 use lpm_mtrie::{
-    Loader, Program, RawMap,
+    Loader, Object, Program, RawMap,
     sys::prog::{Target, TestRun, link_create, raw_tracepoint_open, test_run},
 };
 
@@ -34,7 +34,7 @@ macro_rules! test {
         Test {
             name: concat!("programs_", stringify!($name)),
             types: Types::Both,
-            run: |on| steps(on, $program, $trigger),
+            run: |on| steps(on, |object| Ok(object.load_program($program)?), $trigger),
         }
     };
 }
@@ -70,13 +70,13 @@ enum Noted {
 }
 
 /// Makes the program run at least once.
-type Trigger = fn(&Program, &Runs<'_>) -> Result<()>;
+pub type Trigger = fn(&Program, &Runs<'_>) -> Result<()>;
 
 /// How often the program has run, as it counts itself.
-struct Runs<'a>(&'a RawMap<&'a aya::maps::MapFd>);
+pub struct Runs<'a>(&'a RawMap<&'a aya::maps::MapFd>);
 
 impl Runs<'_> {
-    fn get(&self) -> Result<i64> {
+    pub fn get(&self) -> Result<i64> {
         noted(self.0, Noted::Runs)
     }
 }
@@ -88,7 +88,12 @@ fn noted(results: &RawMap<&aya::maps::MapFd>, index: Noted) -> Result<i64> {
     ))
 }
 
-fn steps(on: Type, program: &str, trigger: Trigger) -> Result<()> {
+/// Loads a program of bpf/three_helpers.bpf.c, has it run, and judges what it did.
+pub fn steps(
+    on: Type,
+    load: impl FnOnce(&Object) -> Result<Program>,
+    trigger: Trigger,
+) -> Result<()> {
     let object = Loader::new()
         .lpm_type(on.map_type())
         .constant("caller", &process::id().to_ne_bytes())
@@ -98,7 +103,7 @@ fn steps(on: Type, program: &str, trigger: Trigger) -> Result<()> {
     lpm.update(&v4([10, 3, 0, 0], 16), &value(333), ANY)?;
 
     let results = RawMap::new(object.map("results")?.fd())?;
-    let program = object.load_program(program)?;
+    let program = load(&object)?;
     let runs = Runs(&results);
     trigger(&program, &runs)?;
     check::holds(runs.get()? >= 1, "the program ran")?;
@@ -142,7 +147,7 @@ fn steps(on: Type, program: &str, trigger: Trigger) -> Result<()> {
     check::equal(lpm.keys(10)?, left, "what the map holds after")
 }
 
-fn packet(program: &Program, _: &Runs<'_>) -> Result<()> {
+pub fn packet(program: &Program, _: &Runs<'_>) -> Result<()> {
     // An Ethernet header that says IPv4, and zeros: no program here reads it.
     let mut frame = [0; 64];
     frame[12] = 8;
