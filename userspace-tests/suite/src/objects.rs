@@ -22,4 +22,6 @@ pub const SHARED: &[u8] = object!("shared");
 pub const INNER: &[u8] = object!("inner");
 pub const REFUSED: &[u8] = object!("refused");
 pub const TORTURE: &[u8] = object!("torture");
+pub const HELD: &[u8] = object!("held");
+pub const MAP_FIELDS: &[u8] = object!("map_fields");
 pub const REFERENCES: &[u8] = object!("references");

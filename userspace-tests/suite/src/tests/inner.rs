@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The map as inner map of arrays and hashes of maps.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::{
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use libc::{EINVAL, ENOENT};
 use lpm_mtrie::{Loader, Object, RawMap, sys};
 
@@ -26,6 +30,11 @@ pub const TESTS: &[Test] = &[
         name: "inner_replaced",
         types: Types::Both,
         run: replaced,
+    },
+    Test {
+        name: "inner_replaced_while_programs_use_it",
+        types: Types::Both,
+        run: replaced_in_use,
     },
     Test {
         name: "inner_must_match_the_template",
@@ -111,6 +120,43 @@ fn replaced(on: Type) -> Result<()> {
             let retval = program.test_run(&[0; 64])?.retval;
             check::equal(u64::from(retval), number, "the newest inner map answers")?;
         }
+    }
+    Ok(())
+}
+
+/// One CPU runs the program while another replaces the inner map under it.
+fn replaced_in_use(on: Type) -> Result<()> {
+    const MAPS: u64 = 100;
+    let object = load(on)?;
+    for (outer_name, program, key) in OUTER {
+        let outer = RawMap::new(object.map(outer_name)?.fd())?;
+        let program = object.load_program(program)?;
+        put(&outer, key, filled(on, 1)?.fd())?;
+        let done = AtomicBool::new(false);
+        let (mut last, mut answers) = (1, 0);
+        thread::scope(|scope| {
+            let replacing = scope.spawn(|| {
+                // In any case, so that the other thread ends.
+                let replaced: Result<()> = (2..=MAPS)
+                    .try_for_each(|number| Ok(put(&outer, key, filled(on, number)?.fd())?));
+                done.store(true, Ordering::Relaxed);
+                replaced
+            });
+            while !done.load(Ordering::Relaxed) {
+                let answer = u64::from(program.test_run(&[0; 64])?.retval);
+                check::holds(
+                    (last..=MAPS).contains(&answer),
+                    &format!("after map {last} comes the same or a later one, not {answer}"),
+                )?;
+                (last, answers) = (answer, answers + 1);
+            }
+            replacing
+                .join()
+                .map_err(|_| anyhow!("the replacing thread panicked"))?
+        })?;
+        check::holds(answers > 0, "the program ran meanwhile")?;
+        let answer = program.test_run(&[0; 64])?.retval;
+        check::equal(u64::from(answer), MAPS, "the last map answers at the end")?;
     }
     Ok(())
 }

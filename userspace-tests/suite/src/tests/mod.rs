@@ -12,6 +12,7 @@ mod elements;
 mod freeze;
 mod helpers;
 mod inner;
+mod map_fields;
 mod matching;
 mod module;
 mod order;
@@ -22,6 +23,7 @@ mod programs;
 mod references;
 mod sizes;
 mod torture;
+mod values_in_programs;
 
 use crate::harness::Test;
 
@@ -42,6 +44,8 @@ pub fn all() -> Vec<Test> {
         references::TESTS,
         programs::TESTS,
         program_types::TESTS,
+        values_in_programs::TESTS,
+        map_fields::TESTS,
         helpers::TESTS,
         inner::TESTS,
         differential::TESTS,
