@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel module as the kernel shows it: loaded or not, its references,
-//! and its removal.
+//! The kernel module as the kernel shows it: loaded or not, its references;
+//! its insertion and its removal.
 
-use std::{fs, io};
+use std::{env, ffi::CStr, fs, io, path::PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -33,9 +33,30 @@ pub fn wait_for(count: u32) -> Result<()> {
     .with_context(|| format!("{last:?} references, expected {count}"))
 }
 
+/// Where the module of the running kernel is; modules for tests are below it.
+pub fn path() -> Result<PathBuf> {
+    env::var_os("LPM_MTRIE_MODULE")
+        .map(PathBuf::from)
+        .context("LPM_MTRIE_MODULE is not set: it names the module, as scripts/vm sets it")
+}
+
+/// init_module(2), as insmod does.
+pub fn insert(image: &[u8], parameters: &CStr) -> io::Result<()> {
+    let (start, len) = (image.as_ptr(), image.len());
+    // SAFETY: the kernel reads `len` bytes of the image, and the NUL-terminated parameters.
+    if unsafe { libc::syscall(libc::SYS_init_module, start, len, parameters.as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// delete_module(2), as rmmod does: refused while anything uses it.
 pub fn remove() -> io::Result<()> {
-    let name = c"lpm_mtrie";
+    remove_by_name(c"lpm_mtrie")
+}
+
+/// As [`remove`], for a module of tests.
+pub fn remove_by_name(name: &CStr) -> io::Result<()> {
     // SAFETY: the kernel reads the NUL-terminated name.
     if unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) } != 0 {
         return Err(io::Error::last_os_error());

@@ -17,6 +17,7 @@ mod ftrace;
 mod harness;
 mod kernel_module;
 mod maps;
+mod memory;
 mod model;
 mod objects;
 mod perf;

@@ -15,6 +15,7 @@ mod inner;
 mod map_fields;
 mod matching;
 mod module;
+mod module_life;
 mod order;
 pub mod pinning;
 mod privilege;
@@ -53,6 +54,7 @@ pub fn all() -> Vec<Test> {
         torture::TESTS,
         privilege::TESTS,
         module::TESTS,
+        module_life::TESTS,
     ]
     .concat()
 }

@@ -42,18 +42,17 @@ pub const TESTS: &[Test] = &[
     test!("module_loads_by_itself", loads_by_itself),
     test!("module_does_not_load_without_cap_bpf", not_without_cap_bpf),
     test!("module_does_not_load_for_bad_attributes", wrong_attributes),
-    test!("module_loaded_and_removed_20_times", twenty_times),
 ];
 
 /// The module is there and nothing uses it.
-fn loaded_and_idle(on: Type) -> Result<()> {
+pub fn loaded_and_idle(on: Type) -> Result<()> {
     drop(maps::create(on, IPV4)?);
     check::holds(module::is_loaded(), "creating a map loads the module")?;
     wait_for(0)
 }
 
 /// The module is not there.
-fn removed(on: Type) -> Result<()> {
+pub fn removed(on: Type) -> Result<()> {
     loaded_and_idle(on)?;
     check::ok(remove(), "delete_module of an idle module")?;
     check::holds(!module::is_loaded(), "the module is gone")
@@ -206,12 +205,5 @@ fn wrong_attributes(on: Type) -> Result<()> {
     attr.map_extra = 1;
     check::errno(maps::create_fd(&attr), EINVAL, "map_extra 1")?;
     check::holds(!module::is_loaded(), "the module stays out")?;
-    loaded_and_idle(on)
-}
-
-fn twenty_times(on: Type) -> Result<()> {
-    for _ in 0..20 {
-        removed(on)?;
-    }
     loaded_and_idle(on)
 }

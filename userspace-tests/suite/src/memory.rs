@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How much memory the kernel uses for itself, by its own account.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+/// Slab, vmalloc areas (modules stand there) and per-CPU memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelMemory {
+    pub slab: u64,
+    pub vmalloc: u64,
+    pub percpu: u64,
+}
+
+impl KernelMemory {
+    pub fn now() -> Result<Self> {
+        let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
+        let figure = |name: &str| {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB"))
+                .with_context(|| format!("/proc/meminfo has no {name}"))?
+                .trim()
+                .parse::<u64>()
+                .map(|kilobytes| kilobytes << 10)
+                .with_context(|| format!("{name} in /proc/meminfo"))
+        };
+        Ok(Self {
+            slab: figure("Slab:")?,
+            vmalloc: figure("VmallocUsed:")?,
+            percpu: figure("Percpu:")?,
+        })
+    }
+}

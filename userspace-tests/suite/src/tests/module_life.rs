@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The module's comings and goings: over and over, against creations, and what
+//! the kernel does not let in.
+
+use std::{
+    env, fs,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use libc::{EEXIST, EINVAL, ENOEXEC, EWOULDBLOCK};
+
+use super::module::{loaded_and_idle, removed};
+use crate::{
+    check,
+    harness::{Test, Type, Types},
+    kernel_module::{self as module, insert, remove, wait_for},
+    maps::{self, IPV4, value},
+    memory::KernelMemory,
+    model::ANY,
+    prefix::v4,
+    wait,
+};
+
+macro_rules! test {
+    ($name:literal, $run:expr) => {
+        Test {
+            name: $name,
+            types: Types::Mtrie,
+            run: $run,
+        }
+    };
+}
+
+pub const TESTS: &[Test] = &[
+    test!("module_loaded_used_and_removed_500_times", many_times),
+    test!("module_removed_while_maps_are_created", against_creation),
+    test!("module_loads_once_for_many_at_once", many_at_once),
+    test!("module_for_another_kernel_is_refused", another_kernel),
+    test!("module_second_registration_is_refused", second),
+    test!(
+        "module_registration_of_an_undeclared_number_is_refused",
+        undeclared
+    ),
+    test!(
+        "module_registration_of_a_built_in_type_is_refused",
+        built_in
+    ),
+    test!("module_registration_without_an_op_is_refused", incomplete),
+];
+
+fn image() -> Result<Vec<u8>> {
+    let path = module::path()?;
+    fs::read(&path).with_context(|| path.display().to_string())
+}
+
+/// A map is made, written, read and let go.
+fn use_a_map(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let key = v4([10, 0, 0, 0], 8);
+    map.update(&key, &value(1), ANY)?;
+    check::equal(
+        map.lookup(&v4([10, 1, 2, 3], 32), 0)?,
+        value(1),
+        "the value",
+    )
+}
+
+const ROUNDS: u64 = 500;
+/// Caches and pools fill before the figures are taken.
+const WARM_UP: u64 = 20;
+/// A round that kept a page would keep four times as much.
+const ALLOWED_PER_ROUND: u64 = 1024;
+
+fn many_times(on: Type) -> Result<()> {
+    removed(on)?;
+    let rounds = match env::var("LPM_MTRIE_STEPS") {
+        Ok(text) => text.parse().context("LPM_MTRIE_STEPS is not a number")?,
+        Err(_) => ROUNDS,
+    };
+    let image = image()?;
+    let round = || -> Result<()> {
+        insert(&image, c"")?;
+        use_a_map(on)?;
+        wait_for(0)?;
+        check::ok(remove(), "delete_module")
+    };
+    (0..WARM_UP).try_for_each(|_| round())?;
+    let before = KernelMemory::now()?;
+    (0..rounds).try_for_each(|_| round())?;
+
+    // What a round leaves goes behind grace periods and by workers.
+    let mut after = before;
+    let settled = wait::until("memory to come back", || {
+        after = KernelMemory::now()?;
+        let grown =
+            |figure: fn(&KernelMemory) -> u64| figure(&after).saturating_sub(figure(&before));
+        Ok([
+            |m: &KernelMemory| m.slab,
+            |m: &KernelMemory| m.vmalloc,
+            |m: &KernelMemory| m.percpu,
+        ]
+        .into_iter()
+        .all(|figure| grown(figure) < rounds * ALLOWED_PER_ROUND))
+    });
+    print!("{before:?} then {after:?} ... ");
+    settled.with_context(|| format!("{before:?} before {rounds} rounds, {after:?} after them"))?;
+    loaded_and_idle(on)
+}
+
+/// The path of modprobe, which is back at the end.
+struct NoAutoload(String);
+
+const MODPROBE: &str = "/proc/sys/kernel/modprobe";
+
+impl NoAutoload {
+    fn new() -> Result<Self> {
+        let path = fs::read_to_string(MODPROBE).context(MODPROBE)?;
+        fs::write(MODPROBE, "\n").context(MODPROBE)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for NoAutoload {
+    fn drop(&mut self) {
+        fs::write(MODPROBE, &self.0).expect("this was written before");
+    }
+}
+
+/// One thread inserts and removes the module, the other creates maps all the
+/// while: a map is made and works, or there is no provider.
+fn against_creation(on: Type) -> Result<()> {
+    const CYCLES: u32 = 30;
+    removed(on)?;
+    let image = image()?;
+    let without_modprobe = NoAutoload::new()?;
+    let (done, made, refused) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
+    let create = || -> Result<()> {
+        match maps::create_fd(&maps::attr(on, IPV4)) {
+            Ok(fd) => {
+                let map = lpm_mtrie::RawMap::new(fd)?;
+                let key = v4([10, 0, 0, 0], 8);
+                map.update(&key, &value(1), ANY)?;
+                check::equal(map.lookup(&key, 0)?, value(1), "a map that was made works")?;
+                made.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) if error.raw_os_error() == Some(EINVAL) => {
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => bail!("creation gave {error}, not success or EINVAL"),
+        }
+        Ok(())
+    };
+    let cycle = || -> Result<()> {
+        insert(&image, c"").context("insert")?;
+        loop {
+            match remove() {
+                Ok(()) => return Ok(()),
+                Err(error) if error.raw_os_error() == Some(EWOULDBLOCK) => thread::yield_now(),
+                Err(error) => return Err(error).context("removal"),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let creating = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                create()?;
+                // Maps are freed by a worker: without a pause one always is there.
+                thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        });
+        let mut cycles = 0;
+        let ended = wait::until("both outcomes of creation", || {
+            cycle()?;
+            cycles += 1;
+            let seen = made
+                .load(Ordering::Relaxed)
+                .min(refused.load(Ordering::Relaxed));
+            Ok(creating.is_finished() || cycles >= CYCLES && seen > 0)
+        });
+        done.store(true, Ordering::Relaxed);
+        creating
+            .join()
+            .map_err(|_| anyhow!("the creating thread panicked"))?
+            .and(ended)
+    })?;
+    drop(without_modprobe);
+    loaded_and_idle(on)
+}
+
+/// Four threads want the first map: each has modprobe run, all get one.
+fn many_at_once(on: Type) -> Result<()> {
+    removed(on)?;
+    thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(|| use_a_map(on)));
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread panicked"))?)
+    })?;
+    check::holds(module::is_loaded(), "the module is loaded")?;
+    wait_for(0)
+}
+
+/// The release stands in the module's vermagic, which must be the kernel's.
+fn another_kernel(on: Type) -> Result<()> {
+    removed(on)?;
+    let mut image = image()?;
+    let magic = b"vermagic=";
+    let at = image
+        .windows(magic.len())
+        .position(|window| window == magic)
+        .context("the module has a vermagic")?
+        + magic.len();
+    check::ok(insert(&image, c""), "the module as it was built")?;
+    check::ok(remove(), "its removal")?;
+    // 7.3.4 becomes 6.3.4.
+    image[at] -= 1;
+    check::errno(
+        insert(&image, c""),
+        ENOEXEC,
+        "the same for an older release",
+    )?;
+    check::holds(!module::is_loaded(), "it is not there")?;
+    loaded_and_idle(on)
+}
+
+/// What the registry answers to a module that claims a type, as an errno.
+fn claim(parameters: String) -> Result<i32> {
+    let path = module::path()?.with_file_name("tests/map_type_claim.ko");
+    let image = fs::read(&path).with_context(|| path.display().to_string())?;
+    insert(&image, &std::ffi::CString::new(parameters)?).context("insert map_type_claim")?;
+    let path = "/sys/module/map_type_claim/parameters/answer";
+    let answer = fs::read_to_string(path).context(path)?;
+    check::ok(
+        module::remove_by_name(c"map_type_claim"),
+        "removal of map_type_claim",
+    )?;
+    Ok(-answer.trim().parse::<i32>().context(path)?)
+}
+
+fn second(on: Type) -> Result<()> {
+    let number = on.map_type().number();
+    removed(on)?;
+    check::equal(
+        claim(format!("type={number}"))?,
+        0,
+        "the first registration",
+    )?;
+    loaded_and_idle(on)?;
+    check::equal(claim(format!("type={number}"))?, EEXIST, "a second one")?;
+    use_a_map(on)?;
+    wait_for(0)
+}
+
+fn undeclared(on: Type) -> Result<()> {
+    let number = on.map_type().number();
+    for undeclared in [0, number + 1, 1000, u32::MAX] {
+        let answer = claim(format!("type={undeclared}"))?;
+        check::equal(answer, EINVAL, &format!("number {undeclared}"))?;
+    }
+    Ok(())
+}
+
+fn built_in(_: Type) -> Result<()> {
+    for (name, number) in [("HASH", 1), ("LPM_TRIE", 11), ("ARENA", 33)] {
+        check::equal(claim(format!("type={number}"))?, EINVAL, name)?;
+    }
+    Ok(())
+}
+
+fn incomplete(on: Type) -> Result<()> {
+    let number = on.map_type().number();
+    removed(on)?;
+    let answer = claim(format!("type={number} incomplete=1"))?;
+    check::equal(answer, EINVAL, "ops without map_mem_usage")?;
+    loaded_and_idle(on)
+}
