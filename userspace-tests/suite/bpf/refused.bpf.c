@@ -104,4 +104,50 @@ int current_task_under_cgroup(void *ctx)
 	return bpf_current_task_under_cgroup(&lpm, 0);
 }
 
+SEC("classifier")
+int ringbuf_reserve(struct __sk_buff *skb)
+{
+	__u64 *value = bpf_ringbuf_reserve(&lpm, sizeof(*value), 0);
+
+	if (value)
+		bpf_ringbuf_discard(value, 0);
+	return 0;
+}
+
+SEC("classifier")
+int ringbuf_query(struct __sk_buff *skb)
+{
+	return (int)bpf_ringbuf_query(&lpm, 0);
+}
+
+SEC("cgroup_skb/ingress")
+int get_local_storage(struct __sk_buff *skb)
+{
+	return !!bpf_get_local_storage(&lpm, 0);
+}
+
+SEC("kprobe")
+int perf_event_read_value(void *ctx)
+{
+	struct bpf_perf_event_value value;
+
+	return (int)bpf_perf_event_read_value(&lpm, 0, &value, sizeof(value));
+}
+
+SEC("classifier")
+int sk_storage_get(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && bpf_sk_storage_get(&lpm, sk, (void *)0, 0);
+}
+
+SEC("classifier")
+int sk_storage_delete(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	return sk && bpf_sk_storage_delete(&lpm, sk);
+}
+
 char LICENSE[] SEC("license") = "GPL";

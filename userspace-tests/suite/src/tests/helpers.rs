@@ -35,7 +35,7 @@ fn refused(on: Type) -> Result<()> {
         .lpm_type(on.map_type())
         .load(objects::REFUSED)?;
     let helpers = object.programs();
-    check::equal(helpers.len(), 13, "programs in bpf/refused.bpf.c")?;
+    check::equal(helpers.len(), 19, "programs in bpf/refused.bpf.c")?;
     let mut wrong = vec![];
     for helper in helpers {
         let (errno, text) = match SAID_EARLIER.iter().find(|row| row.0 == helper) {
