@@ -33,6 +33,9 @@ lint: ## rustfmt, clippy, shellcheck, checkpatch
 core: ## the cargo tests, on the host
 	scripts/test core
 
+fuzz: setup ## the core's fuzz targets, FUZZ_SECONDS each (default 60)
+	scripts/fuzz
+
 kunit: ## the module's KUnit tests, in the machine
 	scripts/test kunit
 
@@ -71,4 +74,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean

@@ -45,7 +45,7 @@
     )
 )]
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 extern crate std;
 
 mod build;
@@ -64,7 +64,7 @@ mod slot;
 mod stats;
 mod stride;
 mod sync;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;
 
 pub use self::{
@@ -73,6 +73,9 @@ pub use self::{
     memory::Memory,
     prefix::{Geometry, Prefix, DATA_SIZE_MAX},
 };
+
+#[cfg(fuzzing)]
+pub use self::tests::fuzz;
 
 use core::marker::PhantomData;
 

@@ -4,9 +4,10 @@
 
 use super::{
     fixture::fixture,
-    strategy::{config, sized_ops, Op},
+    step::Op,
+    strategy::{config, sized_ops},
 };
-use crate::{Error, Mode};
+use crate::Mode;
 use proptest::prelude::*;
 
 proptest! {
@@ -21,72 +22,11 @@ proptest! {
         for (step, op) in ops.iter().enumerate() {
             let budget = budgets[step % budgets.len()];
             fixture.heap.budget = (budget < 4).then_some(budget);
-            let (before, bytes) = (fixture.walk(), fixture.trie.bytes());
-            let result = match op {
-                Op::Insert((len, data), mode) => {
-                    let expected = fixture.expected((*len, data), *mode);
-                    let result = fixture.insert((*len, data), step as u64, *mode);
-                    prop_assert!(
-                        result == expected || result == Err(Error::NoMemory),
-                        "{result:?} instead of {expected:?}",
-                    );
-                    result.map(|_| ())
-                }
-                Op::RemoveRow(i) => match i.checked_rem(fixture.model.rows.len()) {
-                    Some(i) => {
-                        let row = fixture.model.rows[i].clone();
-                        let result = fixture.remove((row.prefixlen, &row.data));
-                        let reserve_worked = budget > 0;
-                        prop_assert_eq!(
-                            result.is_ok(),
-                            reserve_worked,
-                            "only reserve makes a removal fail: {:?}",
-                            result,
-                        );
-                        result
-                    }
-                    None => Ok(()),
-                },
-                Op::Remove((len, data)) | Op::Lookup((len, data)) | Op::Next((len, data)) => {
-                    let expected = fixture.model.longest_match((*len, data)).cloned();
-                    prop_assert_eq!(
-                        fixture.longest_match((*len, data)),
-                        expected,
-                        "longest match of /{}",
-                        len,
-                    );
-                    let expected = fixture.model.next((*len, data)).cloned();
-                    prop_assert_eq!(
-                        fixture.next(Some((*len, data))),
-                        expected,
-                        "next after /{}",
-                        len,
-                    );
-                    Ok(())
-                }
-            };
-            if result.is_err() {
-                prop_assert_eq!(fixture.heap.retired(), 0, "nothing was retired");
-                prop_assert_eq!(fixture.walk(), before, "the content is as it was");
-                prop_assert_eq!(fixture.trie.bytes(), bytes, "the bytes are as they were");
-            }
+            fixture.step(op, step as u64);
             fixture.check(true);
         }
-        prop_assert_eq!(
-            fixture.walk(),
-            fixture.model.rows.clone(),
-            "the walk passes over vacant slots",
-        );
-        fixture.heap.budget = None;
-        for row in fixture.model.rows.clone() {
-            prop_assert_eq!(
-                fixture.remove((row.prefixlen, &row.data)),
-                Ok(()),
-                "a prefix that is there goes",
-            );
-            fixture.check(true);
-        }
-        prop_assert_eq!(fixture.trie.bytes(), fixture.empty_bytes(), "an empty trie holds nothing");
+        fixture.compare_content();
+        fixture.remove_all();
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use super::{
     model::{bit, order, Row},
-    strategy::{prefixes, DATA_SIZES},
+    step::DATA_SIZES,
+    strategy::prefixes,
 };
 use proptest::prelude::*;
 use std::{boxed::Box, vec, vec::Vec};

@@ -3,60 +3,12 @@
 //! after each step.
 
 use super::{
-    fixture::{fixture, Fixture},
-    strategy::{config, sized_ops, Op},
+    fixture::fixture,
+    step::Op,
+    strategy::{config, sized_ops},
 };
-use crate::{Error, Mode};
+use crate::Mode;
 use proptest::prelude::*;
-
-fn run(fixture: &mut Fixture, step: u64, op: &Op) -> Result<(), TestCaseError> {
-    match op {
-        Op::Insert((len, data), mode) => {
-            let expected = fixture.expected((*len, data), *mode);
-            prop_assert_eq!(
-                fixture.insert((*len, data), step, *mode),
-                expected,
-                "insert /{} with {:?}",
-                len,
-                mode
-            );
-        }
-        Op::RemoveRow(i) => {
-            if let Some(i) = i.checked_rem(fixture.model.rows.len()) {
-                let row = fixture.model.rows[i].clone();
-                prop_assert_eq!(
-                    fixture.remove((row.prefixlen, &row.data)),
-                    Ok(()),
-                    "a prefix that is there goes"
-                );
-            }
-        }
-        Op::Remove((len, data)) => {
-            let there = fixture.model.position((*len, data)).is_ok();
-            let expected = if there { Ok(()) } else { Err(Error::Missing) };
-            prop_assert_eq!(fixture.remove((*len, data)), expected, "remove /{}", len);
-        }
-        Op::Lookup((len, data)) => {
-            let expected = fixture.model.longest_match((*len, data)).cloned();
-            prop_assert_eq!(
-                fixture.longest_match((*len, data)),
-                expected,
-                "longest match of /{}",
-                len
-            );
-        }
-        Op::Next((len, data)) => {
-            let expected = fixture.model.next((*len, data)).cloned();
-            prop_assert_eq!(
-                fixture.next(Some((*len, data))),
-                expected,
-                "next after /{}",
-                len
-            );
-        }
-    }
-    Ok(())
-}
 
 proptest! {
     #![proptest_config(config())]
@@ -65,23 +17,10 @@ proptest! {
     fn any_sequence_does_what_the_model_does((data_size, ops) in sized_ops(), direct: bool) {
         let mut fixture = fixture(data_size, direct);
         for (step, op) in ops.iter().enumerate() {
-            run(&mut fixture, step as u64, op)?;
+            fixture.step(op, step as u64);
             fixture.check(false);
         }
-        prop_assert_eq!(
-            fixture.walk(),
-            fixture.model.rows.clone(),
-            "the walk is in LPM_TRIE's order",
-        );
-        for row in fixture.model.rows.clone() {
-            let full = u32::from(data_size) * 8;
-            let expected = fixture.model.longest_match((full, &row.data)).cloned();
-            prop_assert_eq!(
-                fixture.longest_match((full, &row.data)),
-                expected,
-                "each row's data is looked up",
-            );
-        }
+        fixture.compare_content();
         prop_assert_eq!(
             fixture.trie.bytes(),
             fixture.fresh_bytes(),
@@ -96,7 +35,7 @@ proptest! {
         let mut fixture = fixture(data_size, direct);
         fixture.max_entries = max;
         for (step, op) in ops.iter().enumerate() {
-            run(&mut fixture, step as u64, op)?;
+            fixture.step(op, step as u64);
             prop_assert!(fixture.trie.len() <= max, "never more than {} entries", max);
         }
         fixture.check(false);

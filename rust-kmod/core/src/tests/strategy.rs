@@ -2,12 +2,10 @@
 //! What random tests draw from: keys that collide, nest, share long beginnings, and end near byte
 //! boundaries.
 
+use super::step::{Key, Op, DATA_SIZES};
 use crate::Mode;
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
-
-/// Key sizes of the properties, in bytes.
-pub(super) const DATA_SIZES: [u16; 6] = [1, 4, 8, 16, 33, 256];
 
 /// Cases per property: fewer under Miri, which is some thousand times slower.
 pub(super) fn config() -> ProptestConfig {
@@ -23,8 +21,6 @@ pub(super) fn config() -> ProptestConfig {
 
 /// Operations per case.
 pub(super) const STEPS: usize = if cfg!(miri) { 30 } else { 120 };
-
-pub(super) type Key = (u32, Vec<u8>);
 
 /// A key: a background byte, up to three bytes of another value, and a prefixlen that likes to end
 /// near those.
@@ -76,16 +72,6 @@ pub(super) fn dense(data_size: u16) -> impl Strategy<Value = Key> {
         }
         ((at as u32 * 8 + len).min(max), data)
     })
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Op {
-    Insert(Key, Mode),
-    /// Removes the model's row with this number, modulo their count.
-    RemoveRow(usize),
-    Remove(Key),
-    Lookup(Key),
-    Next(Key),
 }
 
 pub(super) fn ops(data_size: u16) -> impl Strategy<Value = Vec<Op>> {

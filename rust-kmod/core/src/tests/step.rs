@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+//! One operation, done to a trie and to the model and compared: what property tests and fuzz
+//! targets make their sequences of.
+
+use super::fixture::Fixture;
+use crate::{Error, Mode};
+use std::vec::Vec;
+
+/// Key sizes of the sequences, in bytes.
+pub(super) const DATA_SIZES: [u16; 6] = [1, 4, 8, 16, 33, 256];
+
+pub(super) type Key = (u32, Vec<u8>);
+
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    Insert(Key, Mode),
+    /// Removes the model's row with this number, modulo their count.
+    RemoveRow(usize),
+    Remove(Key),
+    Lookup(Key),
+    Next(Key),
+}
+
+impl Fixture {
+    /// Does `op`, which inserts `value` if it inserts, and panics unless trie and model agree. Where
+    /// the heap has a budget, an update may run out of memory and then has changed nothing.
+    pub(super) fn step(&mut self, op: &Op, value: u64) {
+        let before = self.heap.budget.map(|_| (self.walk(), self.trie.bytes()));
+        let result = match op {
+            Op::Insert((len, data), mode) => {
+                let expected = self.expected((*len, data), *mode);
+                let result = self.insert((*len, data), value, *mode);
+                let no_memory = before.is_some() && result == Err(Error::NoMemory);
+                assert!(
+                    result == expected || no_memory,
+                    "insert /{len} with {mode:?}: {result:?} instead of {expected:?}"
+                );
+                result.map(|_| ())
+            }
+            Op::RemoveRow(i) => match i.checked_rem(self.model.rows.len()) {
+                Some(i) => {
+                    let row = self.model.rows[i].clone();
+                    self.remove_step((row.prefixlen, &row.data))
+                }
+                None => Ok(()),
+            },
+            Op::Remove((len, data)) => self.remove_step((*len, data)),
+            Op::Lookup((len, data)) => {
+                let expected = self.model.longest_match((*len, data)).cloned();
+                assert_eq!(
+                    self.longest_match((*len, data)),
+                    expected,
+                    "longest match of /{len}"
+                );
+                Ok(())
+            }
+            Op::Next((len, data)) => {
+                let expected = self.model.next((*len, data)).cloned();
+                assert_eq!(self.next(Some((*len, data))), expected, "next after /{len}");
+                Ok(())
+            }
+        };
+        if let (Err(_), Some((rows, bytes))) = (result, before) {
+            assert_eq!(self.heap.retired(), 0, "nothing was retired");
+            assert_eq!(self.walk(), rows, "the content is as it was");
+            assert_eq!(self.trie.bytes(), bytes, "the bytes are as they were");
+        }
+    }
+
+    fn remove_step(&mut self, key: (u32, &[u8])) -> Result<(), Error> {
+        let expected = match (self.model.position(key), self.heap.budget) {
+            (Err(_), _) => Err(Error::Missing),
+            // Only reserve makes a removal fail.
+            (Ok(_), Some(0)) => Err(Error::NoMemory),
+            (Ok(_), _) => Ok(()),
+        };
+        let result = self.remove(key);
+        assert_eq!(result, expected, "remove /{}", key.0);
+        result
+    }
+
+    /// Compares all that the trie holds, in its order, and a lookup of each row's data.
+    pub(super) fn compare_content(&self) {
+        assert_eq!(
+            self.walk(),
+            self.model.rows,
+            "the walk is in LPM_TRIE's order and passes over vacant slots"
+        );
+        for row in &self.model.rows {
+            let full = 8 * row.data.len() as u32;
+            assert_eq!(
+                self.longest_match((full, &row.data)).as_ref(),
+                self.model.longest_match((full, &row.data)),
+                "each row's data is looked up"
+            );
+        }
+    }
+
+    /// Removes every row, with all the memory it takes; nothing may be left behind.
+    pub(super) fn remove_all(&mut self) {
+        self.heap.budget = None;
+        while let Some(row) = self.model.rows.first().cloned() {
+            assert_eq!(
+                self.remove((row.prefixlen, &row.data)),
+                Ok(()),
+                "a prefix that is there goes"
+            );
+            self.check(true);
+        }
+        assert_eq!(
+            self.trie.bytes(),
+            self.empty_bytes(),
+            "an empty trie holds nothing"
+        );
+    }
+}
