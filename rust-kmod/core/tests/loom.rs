@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Readers, writers and reclaim in every order that the memory model allows.
 //!
-//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --test loom`
+//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom`; `scripts/test core` does it, too.
 //!
 //! A value is the number of a cell that loom watches. Its content is written before the entry is
 //! inserted, read by whoever finds the entry, and written again once the entry is retired and the
