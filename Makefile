@@ -36,6 +36,10 @@ core: ## the cargo tests, on the host
 fuzz: setup ## the core's fuzz targets, FUZZ_SECONDS each (default 60)
 	scripts/fuzz
 
+miri: ## the core's unit and property tests under Miri, strict provenance (wants a nightly toolchain with miri)
+	@cargo +nightly miri --version >/dev/null 2>&1 || { echo 'miri: missing; install it with: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-strict-provenance cargo +nightly miri test --locked -p lpm-mtrie-core --lib
+
 kunit: ## the module's KUnit tests, in the machine
 	scripts/test kunit
 
@@ -74,4 +78,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean
