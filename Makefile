@@ -55,8 +55,8 @@ torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (6
 bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/
 	scripts/bench
 
-bench-core: ## the structure against other crates, on the host
-	cargo bench --locked -p lpm-mtrie-core
+bench-core: setup ## the structure against other crates, on the host; writes results/ (ARGS=filter)
+	scripts/bench-core $(ARGS)
 
 setup: ## install what is missing; says what and why
 	scripts/setup

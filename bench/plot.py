@@ -4,7 +4,7 @@
 import html
 import math
 
-COLOURS = ("#b0552b", "#23688c", "#4f7d3a", "#7a4b8c")
+COLOURS = ("#b0552b", "#23688c", "#4f7d3a", "#7a4b8c", "#a08a1c")
 STYLE = "font-family='sans-serif' font-size='12' fill='#222'"
 
 
@@ -25,9 +25,10 @@ def _step(top):
 
 
 def _legend(names, x, y):
-    for i, name in enumerate(names):
-        yield f"<rect x='{x + 110 * i}' y='{y - 10}' width='12' height='12' fill='{COLOURS[i]}'/>"
-        yield _text(x + 110 * i + 18, y, name)
+    for colour, name in zip(COLOURS, names):
+        yield f"<rect x='{x}' y='{y - 10}' width='12' height='12' fill='{colour}'/>"
+        yield _text(x + 18, y, name)
+        x += 45 + 7 * len(name)
 
 
 def lines(title, x_label, y_label, series):

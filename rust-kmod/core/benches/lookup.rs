@@ -1,46 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Lookups on the routing table named by BGP_TABLE against other crates: same rows, inserted in the
-//! same order, same probes, uniform over the covered space. A crate with another answer ends the
-//! run.
+//! Lookups against other crates on the tables and keys of the in-kernel benchmark: same rows, same
+//! order of insertion, same probes. A crate with another answer ends the run.
 //!
-//! `BGP_TABLE=…/bgpas.lpm cargo bench --bench lookup`
+//! The crates take turns, in ROUNDS rounds (default 1). `scripts/bench-core` runs this and reads
+//! what criterion writes: groups are `workload/round`, functions `crate/entries`.
 
 mod peers;
 mod support;
 
-use criterion::{criterion_group, criterion_main, Criterion, Throughput};
-use std::time::Duration;
-use support::table;
+use criterion::{
+    criterion_group, criterion_main,
+    measurement::{Measurement, ValueFormatter, WallTime},
+    BenchmarkId, Criterion, Throughput,
+};
+use std::{env, time::Duration};
+use support::{clock, table};
 
-/// Probes in an iteration: far more than caches hold.
-const PROBES: usize = 500_000;
+/// CPU time of this thread, in nanoseconds.
+struct CpuTime;
 
-fn family<const N: usize>(
-    criterion: &mut Criterion,
-    name: &str,
-    table: &table::Table<N>,
-    crates: Vec<(&'static str, peers::Lookup<N>)>,
-) {
-    let probes = table.probes(PROBES);
-    let expected = crates[0].1(&probes);
-    let mut group = criterion.benchmark_group(name);
-    group.throughput(Throughput::Elements(PROBES as u64));
-    group
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_secs(3));
-    for (name, lookup) in &crates {
-        assert_eq!(lookup(&probes), expected, "{name} finds the same values");
-        group.bench_function(*name, |bencher| bencher.iter(|| lookup(&probes)));
+impl Measurement for CpuTime {
+    type Intermediate = u64;
+    type Value = u64;
+
+    fn start(&self) -> u64 {
+        clock::now()
     }
-    group.finish();
+
+    fn end(&self, start: u64) -> u64 {
+        clock::now() - start
+    }
+
+    fn add(&self, a: &u64, b: &u64) -> u64 {
+        a + b
+    }
+
+    fn zero(&self) -> u64 {
+        0
+    }
+
+    fn to_f64(&self, value: &u64) -> f64 {
+        *value as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        // It formats nanoseconds, too.
+        WallTime.formatter()
+    }
 }
 
-fn lookup(criterion: &mut Criterion) {
-    let (v4, v6) = table::load();
-    family(criterion, "lookup/bgp4", &v4, peers::ipv4(&v4));
-    family(criterion, "lookup/bgp6", &v6, peers::ipv6(&v6));
+fn rounds() -> usize {
+    let rounds = env::var("ROUNDS").unwrap_or("1".into());
+    rounds.parse().expect("ROUNDS is a number")
 }
 
-criterion_group!(benches, lookup);
+fn measure<const N: usize>(
+    criterion: &mut Criterion<CpuTime>,
+    table: &table::Table<N>,
+    mut crates: Vec<(&'static str, peers::Lookup<N>)>,
+) {
+    for round in 1..=rounds() {
+        for (workload, probes) in &table.probes {
+            let mut group = criterion.benchmark_group(format!("{workload}/{round}"));
+            group.throughput(Throughput::Elements(probes.len() as u64));
+            let expected = crates[0].1(probes);
+            for (name, lookup) in &crates {
+                assert_eq!(lookup(probes), expected, "{name} finds the same values");
+                let id = BenchmarkId::new(*name, table.rows.len());
+                group.bench_function(id, |bencher| bencher.iter(|| lookup(probes)));
+            }
+            group.finish();
+        }
+        crates.rotate_left(1);
+    }
+}
+
+fn lookup(criterion: &mut Criterion<CpuTime>) {
+    let archive = table::archive();
+    for table in table::tables(&archive) {
+        measure(criterion, &table, peers::ipv4(&table));
+    }
+    for table in table::tables(&archive) {
+        measure(criterion, &table, peers::ipv6(&table));
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .with_measurement(CpuTime)
+        .sample_size(10)
+        .nresamples(2_000)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_secs(1));
+    targets = lookup
+}
 criterion_main!(benches);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Loads the routing table named by BGP_TABLE and prints what it costs: bytes by size class, and
-//! nanoseconds of this thread's CPU time by operation.
+//! Loads the routing tables in the archive named by BENCH_TABLES and prints what they cost: bytes by
+//! size class, and nanoseconds of this thread's CPU time by operation.
 //!
-//! `BGP_TABLE=…/bgpas.lpm cargo run --release --example table`
+//! `BENCH_TABLES=$(scripts/bench-tables) cargo run --release --example table`
 
 #[path = "../benches/support/mod.rs"]
 mod support;
@@ -10,7 +10,7 @@ mod support;
 use std::hint::black_box;
 use support::{clock, fixture::Mtrie, table};
 
-const PROBES: usize = 2_000_000;
+const MISSES: usize = 500_000;
 
 fn time(what: &str, operations: u64, work: impl FnOnce()) {
     let start = clock::now();
@@ -42,9 +42,8 @@ fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
             (class as i64 * blocks) as f64 / len as f64
         );
     }
-    let probes = table.probes(PROBES);
-    for _ in 0..3 {
-        time("lookup", PROBES as u64, || {
+    for (workload, probes) in &table.probes {
+        time(&format!("lookup, {workload}"), probes.len() as u64, || {
             let hits = probes
                 .iter()
                 .filter_map(|key| mtrie.lookup(black_box(key)))
@@ -53,10 +52,10 @@ fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
         });
     }
     let mut random = table::Random(3);
-    let misses: Vec<[u8; N]> = (0..PROBES)
+    let misses: Vec<[u8; N]> = (0..MISSES)
         .map(|_| std::array::from_fn(|_| random.next() as u8))
         .collect();
-    time("lookup, whole space", PROBES as u64, || {
+    time("lookup, whole space", MISSES as u64, || {
         black_box(
             misses
                 .iter()
@@ -73,13 +72,8 @@ fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
         assert_eq!(mtrie.walk::<N>(), len, "the walk visits each entry once")
     });
     let half = rows.len() / 2;
-    let mut removed = std::collections::HashSet::new();
-    let gone: Vec<_> = rows[..half]
-        .iter()
-        .filter(|(len, data, _)| removed.insert((*len, table::canonical(*len, data))))
-        .collect();
-    time("remove, random order", gone.len() as u64, || {
-        for (len, data, _) in &gone {
+    time("remove, random order", half as u64, || {
+        for (len, data, _) in &rows[..half] {
             mtrie.remove(*len, data);
         }
     });
@@ -92,9 +86,14 @@ fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
 }
 
 fn main() {
-    let (v4, v6) = table::load();
+    let archive = table::archive();
+    // The first one of either family is the routing table.
     for direct in [false, true] {
-        measure(&v4, direct);
-        measure(&v6, direct);
+        for table in table::tables::<4>(&archive).iter().take(1) {
+            measure(table, direct);
+        }
+        for table in table::tables::<16>(&archive).iter().take(1) {
+            measure(table, direct);
+        }
     }
 }

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The crates that people would pick, each loaded with the same rows and asked the same addresses.
 
-use super::support::{
-    fixture::Mtrie,
-    table::{canonical, Table},
-};
+use super::support::{fixture::Mtrie, table::Table};
 use ip_network_table_deps_treebitmap::IpLookupTable;
 use iptrie::{map::RTrieMap, Ipv4Prefix, Ipv6Prefix};
 use poptrie::Poptrie;
@@ -14,6 +11,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Looks all addresses up, and returns the exclusive or of the values found.
 pub type Lookup<const N: usize> = Box<dyn Fn(&[[u8; N]]) -> u64>;
 
+/// From how many entries on a map has a directly indexed root: `MANY` in rust-kmod/map.rs.
+const MANY: usize = 65_536;
+
 fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lookup<N> {
     Box::new(move |probes| {
         probes
@@ -22,107 +22,55 @@ fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lo
     })
 }
 
-fn mtrie<const N: usize>(rows: &[(u32, [u8; N], u64)], direct: bool) -> Lookup<N> {
-    let mtrie = Mtrie::of(rows, direct);
-    all(move |key| mtrie.lookup(key))
+/// A family of addresses of `$bits` bits, which the crates know as `$int`, `$addr` and `$prefix`.
+macro_rules! family {
+    ($name:ident, $bits:literal, $int:ty, $addr:ty, $prefix:ty) => {
+        /// `(crate, lookup)`; the first is this one, with the root that a map made for so many
+        /// entries has. The rows are inserted in random order.
+        pub fn $name(table: &Table<{ $bits / 8 }>) -> Vec<(&'static str, Lookup<{ $bits / 8 }>)> {
+            let rows = table.shuffled();
+            let mtrie = Mtrie::of(&rows, rows.len() >= MANY);
+            let mut prefix_map = PrefixMap::<($int, u8), u64>::new();
+            let mut treebitmap = IpLookupTable::<$addr, u64>::new();
+            let mut radix = RTrieMap::<$prefix, u64>::with_root(0);
+            for (len, data, value) in &rows {
+                let len8 = *len as u8;
+                prefix_map.insert((<$int>::from_be_bytes(*data), len8), *value);
+                treebitmap.insert((*data).into(), *len, *value);
+                let prefix = <$prefix>::new((*data).into(), len8).expect("a valid length");
+                radix.insert(prefix, *value);
+            }
+            let poptrie: Poptrie<($int, u8), u64> = rows
+                .iter()
+                .map(|(len, data, value)| ((<$int>::from_be_bytes(*data), *len as u8), *value))
+                .collect();
+            let by_int = move |key: &[u8; $bits / 8]| (<$int>::from_be_bytes(*key), $bits);
+            vec![
+                ("lpm-mtrie-core", all(move |key| mtrie.lookup(key))),
+                (
+                    "prefix-trie",
+                    all(move |key| prefix_map.get_lpm(&by_int(key)).map(|found| *found.1)),
+                ),
+                (
+                    "treebitmap",
+                    all(move |key| {
+                        treebitmap
+                            .longest_match((*key).into())
+                            .map(|found| *found.2)
+                    }),
+                ),
+                (
+                    "iptrie",
+                    all(move |key| Some(*radix.lookup(&<$addr>::from(*key)).1)),
+                ),
+                (
+                    "poptrie",
+                    all(move |key| poptrie.lookup(by_int(key).0).copied()),
+                ),
+            ]
+        }
+    };
 }
 
-/// The rows in random order, without host bits, which some crates refuse.
-fn rows<const N: usize>(table: &Table<N>) -> Vec<(u32, [u8; N], u64)> {
-    table
-        .shuffled()
-        .into_iter()
-        .map(|(len, data, value)| (len, canonical(len, &data), value))
-        .collect()
-}
-
-/// `(name, lookup)` of every crate; the first two are this one, with a directly indexed root, as
-/// for maps made for many entries, and without.
-pub fn ipv4(table: &Table<4>) -> Vec<(&'static str, Lookup<4>)> {
-    let rows = rows(table);
-    let addr = |data: &[u8; 4]| u32::from_be_bytes(*data);
-    let mut prefix_map = PrefixMap::<(u32, u8), u64>::new();
-    let mut treebitmap = IpLookupTable::<Ipv4Addr, u64>::new();
-    let mut radix = RTrieMap::<Ipv4Prefix, u64>::with_root(0);
-    for (len, data, value) in &rows {
-        prefix_map.insert((addr(data), *len as u8), *value);
-        treebitmap.insert(Ipv4Addr::from(*data), *len, *value);
-        radix.insert(
-            Ipv4Prefix::new((*data).into(), *len as u8).expect("a valid length"),
-            *value,
-        );
-    }
-    let poptrie: Poptrie<(u32, u8), u64> = rows
-        .iter()
-        .map(|(len, data, value)| ((addr(data), *len as u8), *value))
-        .collect();
-    vec![
-        ("lpm-mtrie-core", mtrie(&rows, true)),
-        ("lpm-mtrie-core-small", mtrie(&rows, false)),
-        (
-            "prefix-trie",
-            all(move |key| prefix_map.get_lpm(&(addr(key), 32)).map(|found| *found.1)),
-        ),
-        (
-            "treebitmap",
-            all(move |key| {
-                treebitmap
-                    .longest_match(Ipv4Addr::from(*key))
-                    .map(|found| *found.2)
-            }),
-        ),
-        (
-            "iptrie",
-            all(move |key| Some(*radix.lookup(&Ipv4Addr::from(*key)).1)),
-        ),
-        (
-            "poptrie",
-            all(move |key| poptrie.lookup(addr(key)).copied()),
-        ),
-    ]
-}
-
-/// As [`ipv4`].
-pub fn ipv6(table: &Table<16>) -> Vec<(&'static str, Lookup<16>)> {
-    let rows = rows(table);
-    let addr = |data: &[u8; 16]| u128::from_be_bytes(*data);
-    let mut prefix_map = PrefixMap::<(u128, u8), u64>::new();
-    let mut treebitmap = IpLookupTable::<Ipv6Addr, u64>::new();
-    let mut radix = RTrieMap::<Ipv6Prefix, u64>::with_root(0);
-    for (len, data, value) in &rows {
-        prefix_map.insert((addr(data), *len as u8), *value);
-        treebitmap.insert(Ipv6Addr::from(*data), *len, *value);
-        radix.insert(
-            Ipv6Prefix::new((*data).into(), *len as u8).expect("a valid length"),
-            *value,
-        );
-    }
-    let poptrie: Poptrie<(u128, u8), u64> = rows
-        .iter()
-        .map(|(len, data, value)| ((addr(data), *len as u8), *value))
-        .collect();
-    vec![
-        ("lpm-mtrie-core", mtrie(&rows, true)),
-        ("lpm-mtrie-core-small", mtrie(&rows, false)),
-        (
-            "prefix-trie",
-            all(move |key| prefix_map.get_lpm(&(addr(key), 128)).map(|found| *found.1)),
-        ),
-        (
-            "treebitmap",
-            all(move |key| {
-                treebitmap
-                    .longest_match(Ipv6Addr::from(*key))
-                    .map(|found| *found.2)
-            }),
-        ),
-        (
-            "iptrie",
-            all(move |key| Some(*radix.lookup(&Ipv6Addr::from(*key)).1)),
-        ),
-        (
-            "poptrie",
-            all(move |key| poptrie.lookup(addr(key)).copied()),
-        ),
-    ]
-}
+family!(ipv4, 32, u32, Ipv4Addr, Ipv4Prefix);
+family!(ipv6, 128, u128, Ipv6Addr, Ipv6Prefix);

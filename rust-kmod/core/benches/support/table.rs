@@ -1,58 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The routing table (a text file of `address/len AS` lines, named by BGP_TABLE), and random
-//! addresses in the space it covers.
+//! The tables that the in-kernel benchmark takes, with the keys that it looks up: the cpio archive
+//! named by BENCH_TABLES, which `scripts/bench-tables` makes. A table in it is what bench/table.c
+//! describes.
 
-use std::{env, fs, net::IpAddr, process};
+use std::{env, fs, process};
 
-/// One family of the table.
+/// `(prefixlen, data)`.
+type Key<const N: usize> = (u32, [u8; N]);
+
+/// A table with keys of `N` bytes of data.
 pub struct Table<const N: usize> {
-    pub name: &'static str,
+    pub name: String,
+    /// `(prefixlen, data, value)`, in the table's own order; values count from 1.
     pub rows: Vec<(u32, [u8; N], u64)>,
+    /// Keys to look up, by workload.
+    pub probes: Vec<(String, Vec<[u8; N]>)>,
 }
 
-/// Both families, in the file's order, without repeated prefixes; ends the process with a message
-/// where there is no file.
-pub fn load() -> (Table<4>, Table<16>) {
-    let Some(path) = env::var_os("BGP_TABLE") else {
-        eprintln!(
-            "BGP_TABLE is not set: name a file of `address/len AS` lines, such as \
-             benches/bgpas.lpm of the crate iptrie"
-        );
+/// The content of the archive; ends the process with a message where there is none.
+pub fn archive() -> Vec<u8> {
+    let Some(path) = env::var_os("BENCH_TABLES") else {
+        eprintln!("BENCH_TABLES is not set: name the file that scripts/bench-tables prints");
         process::exit(2);
     };
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| {
+    fs::read(&path).unwrap_or_else(|error| {
         eprintln!("{}: {error}", path.display());
         process::exit(2);
-    });
-    let (mut v4, mut v6) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        let parsed = line.split_once(' ').and_then(|(prefix, asn)| {
-            let (address, len) = prefix.split_once('/')?;
-            Some((
-                address.parse().ok()?,
-                len.parse().ok()?,
-                asn.trim().parse().ok()?,
-            ))
-        });
-        match parsed {
-            Some((IpAddr::V4(address), len, asn)) => v4.push((len, address.octets(), asn)),
-            Some((IpAddr::V6(address), len, asn)) => v6.push((len, address.octets(), asn)),
-            None => {}
-        }
-    }
-    (
-        Table {
-            name: "IPv4",
-            rows: v4,
-        },
-        Table {
-            name: "IPv6",
-            rows: v6,
-        },
-    )
+    })
 }
 
-/// A small generator, so that all runs and all peers see the same probes.
+/// The tables with keys of `N` bytes, in the archive's order.
+pub fn tables<const N: usize>(archive: &[u8]) -> Vec<Table<N>> {
+    files(archive).filter_map(parse).collect()
+}
+
+/// What the files of an archive in the "newc" form hold.
+fn files(mut archive: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let field = |at: usize| {
+            let digits = std::str::from_utf8(archive.get(at..at + 8)?).ok()?;
+            usize::from_str_radix(digits, 16).ok()
+        };
+        let (size, name_size) = (field(54)?, field(94)?);
+        let begin = (110 + name_size).next_multiple_of(4);
+        let file = archive.get(begin..begin + size)?;
+        archive = &archive[(begin + size).next_multiple_of(4).min(archive.len())..];
+        Some(file)
+    })
+}
+
+/// `None`: no table, or one with other keys.
+fn parse<const N: usize>(file: &[u8]) -> Option<Table<N>> {
+    let mut at = file;
+    let (magic, key_size, lists) = (number(&mut at)?, number(&mut at)?, number(&mut at)?);
+    if magic != u32::from_le_bytes(*b"LPM1") || key_size as usize != 4 + N {
+        return None;
+    }
+    let mut lists = (0..lists).map_while(|_| list(&mut at));
+    let (name, rows) = lists.next()?;
+    let rows = (1..)
+        .zip(rows)
+        .map(|(value, (len, data))| (len, data, value));
+    let addresses = |(name, keys): (String, Vec<Key<N>>)| {
+        (name, keys.into_iter().map(|(_, data)| data).collect())
+    };
+    Some(Table {
+        name,
+        rows: rows.collect(),
+        probes: lists.map(addresses).collect(),
+    })
+}
+
+/// A name and its keys.
+fn list<const N: usize>(at: &mut &[u8]) -> Option<(String, Vec<Key<N>>)> {
+    let name = at.split_off(..24)?.split(|byte| *byte == 0).next()?;
+    let count = number(at)? as usize;
+    let keys = at.split_off(..count * (4 + N))?.chunks_exact(4 + N);
+    let key = |mut key: &[u8]| Some((number(&mut key)?, key.try_into().ok()?));
+    Some((
+        String::from_utf8_lossy(name).into_owned(),
+        keys.filter_map(key).collect(),
+    ))
+}
+
+fn number(at: &mut &[u8]) -> Option<u32> {
+    Some(u32::from_ne_bytes(at.split_off(..4)?.try_into().ok()?))
+}
+
+/// A small generator, so that all runs see the same order.
 pub struct Random(pub u64);
 
 impl Random {
@@ -66,29 +101,6 @@ impl Random {
 }
 
 impl<const N: usize> Table<N> {
-    /// `count` random addresses, each within a random prefix of the table.
-    pub fn probes(&self, count: usize) -> Vec<[u8; N]> {
-        let mut random = Random(1);
-        (0..count)
-            .map(|_| {
-                let (len, data, _) = self.rows[random.next() as usize % self.rows.len()];
-                let noise =
-                    (u128::from(random.next()) << 64 | u128::from(random.next())).to_be_bytes();
-                let mut key = data;
-                for (i, byte) in key.iter_mut().enumerate() {
-                    let fixed = len.saturating_sub(8 * i as u32).min(8);
-                    let mask = if fixed == 0 {
-                        0xff
-                    } else {
-                        (0xffu32 >> fixed) as u8
-                    };
-                    *byte = *byte & !mask | noise[i % 16] & mask;
-                }
-                key
-            })
-            .collect()
-    }
-
     /// The rows in random order.
     pub fn shuffled(&self) -> Vec<(u32, [u8; N], u64)> {
         let mut rows = self.rows.clone();
@@ -98,12 +110,4 @@ impl<const N: usize> Table<N> {
         }
         rows
     }
-}
-
-/// `data` without bits beyond `len`.
-pub fn canonical<const N: usize>(len: u32, data: &[u8; N]) -> [u8; N] {
-    std::array::from_fn(|i| {
-        let fixed = len.saturating_sub(8 * i as u32).min(8);
-        data[i] & !((0xffu32 >> fixed) as u8)
-    })
 }
