@@ -78,10 +78,10 @@ fn measure<const N: usize>(
 fn lookup(criterion: &mut Criterion<CpuTime>) {
     let archive = table::archive();
     for table in table::tables(&archive) {
-        measure(criterion, &table, peers::ipv4(&table));
+        measure(criterion, &table, peers::ipv6(&table));
     }
     for table in table::tables(&archive) {
-        measure(criterion, &table, peers::ipv6(&table));
+        measure(criterion, &table, peers::ipv4(&table));
     }
 }
 
