@@ -14,6 +14,8 @@ pub const F_RDONLY: u32 = 1 << 3;
 pub const F_WRONLY: u32 = 1 << 4;
 pub const F_RDONLY_PROG: u32 = 1 << 7;
 pub const F_WRONLY_PROG: u32 = 1 << 8;
+/// It announces another attribute, `map_token_fd`; the core takes it away.
+pub const F_TOKEN_FD: u32 = 1 << 16;
 
 /// Sizes of a map, in bytes and entries; the key is 4 bytes longer than its data.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A call made by a child that has given its capabilities away.
+//! A call made by a child that has given capabilities away.
 
 use std::io;
 
@@ -13,40 +13,74 @@ struct Header {
 }
 const VERSION_3: u32 = 0x2008_0522;
 
-/// What the call gave in the child: its errno, or 0 for success.
+/// Bits of capability sets, uapi capability.h.
+pub const CAP_SYS_ADMIN: u64 = 1 << 21;
+pub const CAP_BPF: u64 = 1 << 39;
+
+/// What the call gave in a child without capabilities: its errno, or 0 for success.
 pub fn errno_of<T>(call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
-    // SAFETY: this process has one thread, so the child may do whatever the parent may.
-    match unsafe { libc::fork() } {
-        -1 => Err(io::Error::last_os_error()).context("fork"),
-        0 => {
-            let result = drop_capabilities().and_then(|()| call().map(drop));
-            let code = result.map_or_else(|error| error.raw_os_error().unwrap_or(255), |()| 0);
-            // SAFETY: _exit takes a number, and runs nothing of the parent's.
-            unsafe { libc::_exit(code) }
-        }
-        child => {
-            let mut status = 0;
-            // SAFETY: waitpid writes one int.
-            if unsafe { libc::waitpid(child, &mut status, 0) } != child {
-                return Err(io::Error::last_os_error()).context("wait for the child");
+    errno_with(0, call)
+}
+
+/// The same in a child that has these capabilities alone.
+pub fn errno_with<T>(capabilities: u64, call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
+    in_child(|| {
+        keep(capabilities)?;
+        call()
+    })
+}
+
+/// What the call gave in a child: its errno, or 0 for success.
+pub fn in_child<T>(call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
+    Child::start(call)?.errno()
+}
+
+/// A child that makes one call and exits.
+pub struct Child(libc::pid_t);
+
+impl Child {
+    pub fn start<T>(call: impl FnOnce() -> io::Result<T>) -> Result<Self> {
+        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()).context("fork"),
+            0 => {
+                let code = call().map_or_else(|error| error.raw_os_error().unwrap_or(255), |_| 0);
+                // SAFETY: _exit takes a number, and runs nothing of the parent's.
+                unsafe { libc::_exit(code) }
             }
-            if !libc::WIFEXITED(status) {
-                bail!("the child did not exit: wait status {status:#x}");
-            }
-            Ok(libc::WEXITSTATUS(status))
+            child => Ok(Self(child)),
         }
+    }
+
+    pub fn id(&self) -> libc::pid_t {
+        self.0
+    }
+
+    /// Waits for its end: the errno of its call, or 0 for success.
+    pub fn errno(self) -> Result<i32> {
+        let mut status = 0;
+        // SAFETY: waitpid writes one int.
+        if unsafe { libc::waitpid(self.0, &mut status, 0) } != self.0 {
+            return Err(io::Error::last_os_error()).context("wait for the child");
+        }
+        if !libc::WIFEXITED(status) {
+            bail!("the child did not exit: wait status {status:#x}");
+        }
+        Ok(libc::WEXITSTATUS(status))
     }
 }
 
-fn drop_capabilities() -> io::Result<()> {
+/// Gives away all capabilities but these.
+fn keep(capabilities: u64) -> io::Result<()> {
     let header = Header {
         version: VERSION_3,
         pid: 0,
     };
-    // Effective, permitted and inheritable, 64 bits in two parts: none.
-    let none = [0u32; 6];
+    // Effective, permitted and inheritable of bits 0 to 31, then of 32 to 63.
+    let [low, high] = [capabilities as u32, (capabilities >> 32) as u32];
+    let sets = [low, low, 0, high, high, 0];
     // SAFETY: the kernel reads one header and, for version 3, six words.
-    if unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const none) } != 0 {
+    if unsafe { libc::syscall(libc::SYS_capset, &raw const header, &raw const sets) } != 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())

@@ -9,10 +9,12 @@ use std::{
 
 use aya_obj::generated::{bpf_cmd, bpf_map_info};
 
-use super::{address, attr, bpf, bpf_fd, raw};
+use super::{COMMON_ATTRS, CommonAttr, address, attr, bpf, bpf_fd, bpf_with, new_fd, raw};
 
-/// Everything BPF_MAP_CREATE takes; file descriptors are plain numbers, so
-/// that wrong ones can be tried too.
+/// Everything BPF_MAP_CREATE takes, laid out as `union bpf_attr` of Linux 7.3
+/// has it; file descriptors and the address are plain numbers, so that wrong
+/// ones can be tried too.
+#[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MapAttr {
     pub map_type: u32,
@@ -29,6 +31,13 @@ pub struct MapAttr {
     pub btf_value_type_id: u32,
     pub btf_vmlinux_value_type_id: u32,
     pub map_extra: u64,
+    pub value_type_btf_obj_fd: i32,
+    pub map_token_fd: i32,
+    /// Where the hash of the only program that may use the map stands, or 0.
+    pub excl_prog_hash: u64,
+    pub excl_prog_hash_size: u32,
+    /// Behind the last attribute that Linux 7.3 knows.
+    pub unknown: u32,
 }
 
 impl MapAttr {
@@ -43,24 +52,30 @@ impl MapAttr {
 
 /// BPF_MAP_CREATE.
 pub fn create(map: &MapAttr) -> io::Result<OwnedFd> {
-    let mut attr = attr();
-    // Writing a union's field is safe; the other fields stay zero.
-    attr.__bindgen_anon_1.map_type = map.map_type;
-    attr.__bindgen_anon_1.key_size = map.key_size;
-    attr.__bindgen_anon_1.value_size = map.value_size;
-    attr.__bindgen_anon_1.max_entries = map.max_entries;
-    attr.__bindgen_anon_1.map_flags = map.map_flags;
-    attr.__bindgen_anon_1.inner_map_fd = map.inner_map_fd;
-    attr.__bindgen_anon_1.numa_node = map.numa_node;
-    attr.__bindgen_anon_1.map_name = map.name.map(|byte| byte as libc::c_char);
-    attr.__bindgen_anon_1.map_ifindex = map.ifindex;
-    attr.__bindgen_anon_1.btf_fd = map.btf_fd;
-    attr.__bindgen_anon_1.btf_key_type_id = map.btf_key_type_id;
-    attr.__bindgen_anon_1.btf_value_type_id = map.btf_value_type_id;
-    attr.__bindgen_anon_1.btf_vmlinux_value_type_id = map.btf_vmlinux_value_type_id;
-    attr.__bindgen_anon_1.map_extra = map.map_extra;
-    // SAFETY: this command takes no addresses here, and answers with a new descriptor.
-    unsafe { bpf_fd(bpf_cmd::BPF_MAP_CREATE, &mut attr) }
+    let mut attr = *map;
+    // SAFETY: `excl_prog_hash` is the only address, and the kernel only reads there,
+    // and checks it before. The answer is a new descriptor.
+    unsafe { new_fd(bpf_with(bpf_cmd::BPF_MAP_CREATE as u32, &mut attr, None)) }
+}
+
+/// BPF_MAP_CREATE with BPF_COMMON_ATTRS (Linux 7.1 and later): the kernel writes why it
+/// refused to `log`, ended by a NUL, and beside the result how long all of that was.
+pub fn create_logged(map: &MapAttr, level: u32, log: &mut [u8]) -> (io::Result<OwnedFd>, u32) {
+    let mut common = CommonAttr {
+        log_buf: if log.is_empty() {
+            0
+        } else {
+            address(log.as_mut_ptr())
+        },
+        log_size: log.len() as u32,
+        log_level: level,
+        ..CommonAttr::default()
+    };
+    let mut attr = *map;
+    let command = bpf_cmd::BPF_MAP_CREATE as u32 | COMMON_ATTRS;
+    // SAFETY: as in `create`; the kernel writes at most `log_size` bytes to `log`.
+    let fd = unsafe { new_fd(bpf_with(command, &mut attr, Some(&mut common))) };
+    (fd, common.log_true_size)
 }
 
 /// BPF_OBJ_GET_INFO_BY_FD on a map.
@@ -88,8 +103,14 @@ pub fn next_id(after: u32) -> io::Result<u32> {
 
 /// BPF_MAP_GET_FD_BY_ID.
 pub fn fd_by_id(id: u32) -> io::Result<OwnedFd> {
+    fd_by_id_for(id, 0)
+}
+
+/// As [`fd_by_id`]; `open_flags` as BPF_F_RDONLY or BPF_F_WRONLY, or 0.
+pub fn fd_by_id_for(id: u32, open_flags: u32) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.__bindgen_anon_6.__bindgen_anon_1.map_id = id;
+    attr.__bindgen_anon_6.open_flags = open_flags;
     // SAFETY: this command takes no addresses, and answers with a new descriptor.
     unsafe { bpf_fd(bpf_cmd::BPF_MAP_GET_FD_BY_ID, &mut attr) }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! bpf(2) itself: one function that makes the call, and below it the commands
-//! on maps ([`map`]) and programs ([`prog`]). Every error is the errno.
+//! on maps ([`map`]) and programs ([`prog`]), and [`token`]. Every error is the errno.
 
 pub mod map;
 pub mod prog;
+pub mod token;
 
 use std::{
     ffi::CString,
@@ -11,6 +12,7 @@ use std::{
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     os::unix::ffi::OsStrExt,
     path::Path,
+    ptr,
 };
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
@@ -27,9 +29,48 @@ pub(crate) fn attr() -> bpf_attr {
 ///
 /// Every address in `attr` must be valid for what `cmd` reads or writes there.
 pub unsafe fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
-    let size = mem::size_of::<bpf_attr>();
-    // SAFETY: `attr` is valid for `size` bytes, and the caller vouches for the addresses inside.
-    let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd as libc::c_int, attr, size) };
+    // SAFETY: passed on to the caller.
+    unsafe { bpf_with(cmd as u32, attr, None) }
+}
+
+/// `struct bpf_common_attr`: a log for commands whose own attributes have none.
+#[repr(C)]
+#[derive(Debug, Default)]
+struct CommonAttr {
+    log_buf: u64,
+    log_size: u32,
+    log_level: u32,
+    /// Written by the kernel.
+    log_true_size: u32,
+    end: u32,
+}
+
+/// With this in the command, bpf(2) takes common attributes too.
+const COMMON_ATTRS: u32 = 1 << 16;
+
+/// As [`bpf`], with attributes of any layout, and common ones.
+///
+/// # Safety
+///
+/// As for [`bpf`], and the same for the address in `common`.
+unsafe fn bpf_with<A>(cmd: u32, attr: &mut A, common: Option<&mut CommonAttr>) -> io::Result<i64> {
+    let (common, common_size) = match common {
+        Some(common) => (ptr::from_mut(common), mem::size_of::<CommonAttr>()),
+        None => (ptr::null_mut(), 0),
+    };
+    let size = mem::size_of::<A>();
+    // SAFETY: both structures are valid for their sizes, or null and of no size,
+    // and the caller vouches for the addresses inside.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            cmd,
+            ptr::from_mut(attr),
+            size,
+            common,
+            common_size,
+        )
+    };
     if ret < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -44,9 +85,15 @@ pub unsafe fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
 /// As for [`bpf`], and `cmd` must be such a command.
 unsafe fn bpf_fd(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     // SAFETY: passed on to the caller.
-    let fd = unsafe { bpf(cmd, attr) }?;
+    unsafe { new_fd(bpf(cmd, attr)) }
+}
+
+/// # Safety
+///
+/// `answer` must be that of a command that answers with a new file descriptor.
+unsafe fn new_fd(answer: io::Result<i64>) -> io::Result<OwnedFd> {
     // SAFETY: the command made this descriptor for us; nobody else has it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+    answer.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
 pub(crate) fn raw(fd: BorrowedFd<'_>) -> u32 {

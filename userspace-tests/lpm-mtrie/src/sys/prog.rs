@@ -123,6 +123,14 @@ pub fn load_btf(blob: &[u8]) -> Result<OwnedFd, Rejected> {
     unsafe { bpf_fd(bpf_cmd::BPF_BTF_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
 }
 
+/// BPF_BTF_GET_FD_BY_ID.
+pub fn btf_fd_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    unsafe { bpf_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) }
+}
+
 /// Input of a test run. `data` is the packet, `ctx` the context where the
 /// program type wants one (raw tracepoints: an array of u64 arguments).
 #[derive(Clone, Copy, Debug)]

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Every attribute that BPF_MAP_CREATE must refuse, with its errno.
 
-use anyhow::Result;
-use libc::{EBADF, EINVAL};
-use lpm_mtrie::{MapType, sys::map::MapAttr};
+use anyhow::{Result, bail};
+use libc::{EACCES, EBADF, EFAULT, EINVAL};
+use lpm_mtrie::{Loader, MapType, ObjectError, sys::map::MapAttr};
 
 use crate::{
     check,
     harness::{Test, Type, Types},
     maps::{
-        self, F_NO_PREALLOC, F_NUMA_NODE, F_RDONLY, F_RDONLY_PROG, F_WRONLY, F_WRONLY_PROG, IPV4,
+        self, F_NO_PREALLOC, F_NUMA_NODE, F_RDONLY, F_RDONLY_PROG, F_TOKEN_FD, F_WRONLY,
+        F_WRONLY_PROG, IPV4,
     },
+    objects,
 };
 
 pub const TESTS: &[Test] = &[
@@ -30,6 +32,11 @@ pub const TESTS: &[Test] = &[
         run: unknown_flags,
     },
     Test {
+        name: "attributes_exclusive_map",
+        types: Types::Both,
+        run: exclusive,
+    },
+    Test {
         name: "attributes_undeclared_type",
         types: Types::Mtrie,
         run: undeclared_type,
@@ -37,6 +44,9 @@ pub const TESTS: &[Test] = &[
 ];
 
 type Change = fn(&mut MapAttr);
+
+/// No program has this SHA-256.
+static HASH: [u8; 32] = [0; 32];
 
 fn refused(on: Type) -> Result<()> {
     let rows: &[(&str, i32, Change)] = &[
@@ -77,6 +87,30 @@ fn refused(on: Type) -> Result<()> {
             a.btf_key_type_id = 1;
             a.btf_value_type_id = 1;
         }),
+        ("a value behind the last attribute", EINVAL, |a| {
+            a.unknown = 1
+        }),
+        ("a token's descriptor that is none", EBADF, |a| {
+            a.map_flags |= F_TOKEN_FD;
+            a.map_token_fd = 1 << 20;
+        }),
+        ("a token's descriptor that is standard input", EINVAL, |a| {
+            a.map_flags |= F_TOKEN_FD
+        }),
+        ("a hash without a size", EINVAL, |a| {
+            a.excl_prog_hash = HASH.as_ptr() as u64
+        }),
+        ("a hash of 31 bytes", EINVAL, |a| {
+            a.excl_prog_hash = HASH.as_ptr() as u64;
+            a.excl_prog_hash_size = 31;
+        }),
+        ("a hash's size without a hash", EINVAL, |a| {
+            a.excl_prog_hash_size = 32
+        }),
+        ("a hash at an address of nobody", EFAULT, |a| {
+            a.excl_prog_hash = 8;
+            a.excl_prog_hash_size = 32;
+        }),
     ];
     for (what, errno, change) in rows {
         let mut attr = maps::attr(on, IPV4);
@@ -100,6 +134,20 @@ fn accepted(on: Type) -> Result<()> {
         ("WRONLY", |a| a.map_flags |= F_WRONLY),
         ("RDONLY_PROG", |a| a.map_flags |= F_RDONLY_PROG),
         ("WRONLY_PROG", |a| a.map_flags |= F_WRONLY_PROG),
+        ("inner_map_fd, which is for maps of maps", |a| {
+            a.inner_map_fd = 1 << 20
+        }),
+        ("map_token_fd without the flag", |a| {
+            a.map_token_fd = 1 << 20
+        }),
+        ("value_type_btf_obj_fd without the flag", |a| {
+            a.value_type_btf_obj_fd = 1 << 20
+        }),
+        ("btf_fd without types", |a| a.btf_fd = 1 << 20),
+        ("a hash of 32 bytes", |a| {
+            a.excl_prog_hash = HASH.as_ptr() as u64;
+            a.excl_prog_hash_size = 32;
+        }),
         ("no name", |a| a.name = [0; 16]),
         ("a name of dots and underscores", |a| {
             *a = a.named("a.b_c.1")
@@ -115,8 +163,6 @@ fn accepted(on: Type) -> Result<()> {
 
 fn unknown_flags(on: Type) -> Result<()> {
     let known = F_NO_PREALLOC | F_NUMA_NODE | F_RDONLY | F_WRONLY | F_RDONLY_PROG | F_WRONLY_PROG;
-    /// BPF_F_TOKEN_FD: it announces another attribute, and the core takes it away.
-    const F_TOKEN_FD: u32 = 1 << 16;
     for flag in (0..32).map(|bit| 1u32 << bit) {
         if (known | F_TOKEN_FD) & flag == 0 {
             let mut attr = maps::attr(on, IPV4);
@@ -125,6 +171,23 @@ fn unknown_flags(on: Type) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A map made for one program, known by its hash, is refused to another one.
+fn exclusive(on: Type) -> Result<()> {
+    let mut attr = maps::attr(on, IPV4);
+    attr.excl_prog_hash = HASH.as_ptr() as u64;
+    attr.excl_prog_hash_size = 32;
+    let fd = check::ok(maps::create_fd(&attr), "create")?;
+    let object = Loader::new().reuse("lpm", fd).load(objects::SHARED)?;
+    match object.load_program("count") {
+        Err(ObjectError::Program { source, .. }) => {
+            check::errno(Err::<(), _>(source.error), EACCES, "the wrong program")?;
+            check::holds(source.log.contains("excl_prog_hash"), &source.log)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("a program of another hash was accepted"),
+    }
 }
 
 fn undeclared_type(on: Type) -> Result<()> {

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::Result;
-use libc::{EINVAL, EOPNOTSUPP};
+use libc::{EACCES, EINVAL, EOPNOTSUPP};
 use lpm_mtrie::sys;
 
 use crate::{
@@ -24,6 +24,11 @@ pub const TESTS: &[Test] = &[
         name: "btf_refused",
         types: Types::Both,
         run: refused,
+    },
+    Test {
+        name: "btf_refused_descriptors",
+        types: Types::Both,
+        run: descriptors,
     },
 ];
 
@@ -53,6 +58,24 @@ fn refused(on: Type) -> Result<()> {
         attr.btf_fd = btf.as_raw_fd() as u32;
         attr.btf_key_type_id = key;
         attr.btf_value_type_id = value;
+        check::errno(maps::create_fd(&attr), errno, what)?;
+    }
+    Ok(())
+}
+
+fn descriptors(on: Type) -> Result<()> {
+    /// The kernel's own BTF is the first that it made.
+    const VMLINUX: u32 = 1;
+    let vmlinux = sys::prog::btf_fd_by_id(VMLINUX)?;
+    let map = maps::create(on, IPV4)?;
+    for (what, fd, errno) in [
+        ("the kernel's own BTF", vmlinux.as_fd(), EACCES),
+        ("a map in place of BTF", map.fd(), EINVAL),
+    ] {
+        let mut attr = maps::attr(on, IPV4);
+        attr.btf_fd = fd.as_raw_fd() as u32;
+        attr.btf_key_type_id = KEY;
+        attr.btf_value_type_id = U64;
         check::errno(maps::create_fd(&attr), errno, what)?;
     }
     Ok(())

@@ -2,13 +2,14 @@
 //! Making a map, by aya's map API and from an ELF object; its id, info, fdinfo.
 
 use std::{
+    collections::HashSet,
     fs,
     os::fd::{AsFd, AsRawFd},
 };
 
 use anyhow::{Context, Result};
 use aya::maps::lpm_trie::Key;
-use libc::ENOENT;
+use libc::{EINVAL, ENOENT};
 use lpm_mtrie::{Loader, RawMap, map, sys};
 
 use crate::{
@@ -40,6 +41,11 @@ pub const TESTS: &[Test] = &[
         name: "id_is_listed_and_opens",
         types: Types::Both,
         run: id,
+    },
+    Test {
+        name: "ids_are_unique",
+        types: Types::Both,
+        run: unique_ids,
     },
     Test {
         name: "info",
@@ -162,6 +168,27 @@ fn id(on: Type) -> Result<()> {
     )
 }
 
+fn unique_ids(on: Type) -> Result<()> {
+    let maps: Vec<_> = (0..50)
+        .map(|_| maps::create(on, IPV4))
+        .collect::<Result<_>>()?;
+    let listed = ids()?;
+    check::holds(listed.is_sorted(), "the ids come in order")?;
+    let mut seen = HashSet::new();
+    for map in &maps {
+        let id = sys::map::info(map.fd())?.id;
+        check::holds(seen.insert(id), &format!("no other map has the id {id}"))?;
+        check::holds(listed.contains(&id), &format!("{id} is listed"))?;
+        let again = sys::map::fd_by_id(id)?;
+        check::equal(
+            sys::map::info(again.as_fd())?.id,
+            id,
+            "the id opens its map",
+        )?;
+    }
+    check::errno(sys::map::next_id(u32::MAX), EINVAL, "an id that cannot be")
+}
+
 fn ids() -> Result<Vec<u32>> {
     let mut ids: Vec<u32> = vec![];
     loop {
@@ -211,6 +238,7 @@ fn fdinfo(on: Type) -> Result<()> {
         ("value_size", 8),
         ("max_entries", 1024),
         ("map_flags", 1),
+        ("map_extra", 0),
         ("frozen", 0),
         ("map_id", id),
     ] {

@@ -2,6 +2,7 @@
 //! The tests, one file per subject; a file lists its own in `TESTS`.
 
 mod access;
+mod attribute_log;
 mod attributes;
 mod batch;
 mod btf;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Test> {
     [
         create::TESTS,
         attributes::TESTS,
+        attribute_log::TESTS,
         btf::TESTS,
         elements::TESTS,
         matching::TESTS,

@@ -1,25 +1,140 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who may create a map: holders of CAP_BPF.
+//! Who may create a map: holders of CAP_BPF. Who may open one by its id:
+//! holders of CAP_SYS_ADMIN. Tokens are in tokens.rs.
 
-use anyhow::Result;
+use std::{fs, io};
+
+use anyhow::{Context, Result};
 use libc::EPERM;
+use lpm_mtrie::sys;
 
 use crate::{
     check,
     harness::{Test, Type, Types},
     maps::{self, IPV4},
-    unprivileged,
+    unprivileged::{CAP_BPF, CAP_SYS_ADMIN, errno_of, errno_with, in_child},
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "privilege_without_cap_bpf",
-    types: Types::Both,
-    run: without_cap_bpf,
-}];
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "privilege_without_cap_bpf",
+        types: Types::Both,
+        run: without_cap_bpf,
+    },
+    Test {
+        name: "privilege_of_a_plain_user",
+        types: Types::Both,
+        run: plain_user,
+    },
+    Test {
+        name: "privilege_in_a_user_namespace",
+        types: Types::Both,
+        run: user_namespace,
+    },
+    Test {
+        name: "privilege_to_open_by_id",
+        types: Types::Both,
+        run: by_id,
+    },
+];
 
 fn without_cap_bpf(on: Type) -> Result<()> {
     let attr = maps::attr(on, IPV4);
-    let errno = unprivileged::errno_of(|| maps::create_fd(&attr))?;
-    check::equal(errno, EPERM, "creation without capabilities")?;
-    check::ok(maps::create_fd(&attr), "creation with them").map(drop)
+    for (capabilities, errno, what) in [
+        (0, EPERM, "without capabilities"),
+        (!(CAP_BPF | CAP_SYS_ADMIN), EPERM, "with all others"),
+        (CAP_BPF, 0, "with CAP_BPF alone"),
+        (CAP_SYS_ADMIN, 0, "with CAP_SYS_ADMIN, which includes it"),
+    ] {
+        let got = errno_with(capabilities, || maps::create_fd(&attr))?;
+        check::equal(got, errno, what)?;
+    }
+    check::ok(maps::create_fd(&attr), "creation with all").map(drop)
+}
+
+/// kernel.unprivileged_bpf_disabled for the time of a test.
+struct Disabled(String);
+
+impl Disabled {
+    const PATH: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
+
+    fn set(value: &str) -> Result<Self> {
+        let before = fs::read_to_string(Self::PATH).context(Self::PATH)?;
+        fs::write(Self::PATH, value).context(Self::PATH)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Disabled {
+    fn drop(&mut self) {
+        // The next test that cares says what it found.
+        let _ = fs::write(Self::PATH, &self.0);
+    }
+}
+
+fn plain_user(on: Type) -> Result<()> {
+    let attr = maps::attr(on, IPV4);
+    // 1 could not be taken back.
+    for disabled in ["0", "2"] {
+        let _restored = Disabled::set(disabled)?;
+        let errno = in_child(|| {
+            become_user(65534)?;
+            maps::create_fd(&attr)
+        })?;
+        let why = format!("user 65534, kernel.unprivileged_bpf_disabled = {disabled}");
+        check::equal(errno, EPERM, &why)?;
+    }
+    Ok(())
+}
+
+/// Capabilities go with the user id.
+fn become_user(id: u32) -> io::Result<()> {
+    // SAFETY: setuid takes a number.
+    match unsafe { libc::setuid(id) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Its root has all capabilities, over what the namespace owns: not over BPF.
+fn user_namespace(on: Type) -> Result<()> {
+    let attr = maps::attr(on, IPV4);
+    let errno = in_child(|| {
+        // SAFETY: unshare takes flags, and this process has one thread.
+        if unsafe { libc::unshare(libc::CLONE_NEWUSER) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        maps::create_fd(&attr)
+    })?;
+    check::equal(errno, EPERM, "creation in a user namespace")
+}
+
+fn by_id(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let id = sys::map::info(map.fd())?.id;
+    check::equal(
+        errno_with(CAP_BPF, || sys::map::fd_by_id(id))?,
+        EPERM,
+        "BPF_MAP_GET_FD_BY_ID with CAP_BPF alone",
+    )?;
+    check::equal(
+        errno_with(CAP_BPF, || sys::map::next_id(0))?,
+        EPERM,
+        "BPF_MAP_GET_NEXT_ID with CAP_BPF alone",
+    )?;
+    check::equal(
+        errno_with(CAP_SYS_ADMIN, || sys::map::fd_by_id(id))?,
+        0,
+        "BPF_MAP_GET_FD_BY_ID with CAP_SYS_ADMIN",
+    )?;
+    // A descriptor carries the right to use it.
+    let key = [0; 8];
+    check::equal(
+        errno_of(|| {
+            map.update(&key, &maps::value(1), 0)?;
+            map.lookup(&key, 0)
+        })?,
+        0,
+        "use of an open descriptor without capabilities",
+    )
 }
