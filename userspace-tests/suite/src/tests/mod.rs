@@ -26,6 +26,7 @@ mod references;
 mod sizes;
 mod torture;
 mod values_in_programs;
+mod tokens;
 
 use crate::harness::Test;
 
@@ -55,6 +56,7 @@ pub fn all() -> Vec<Test> {
         concurrency::TESTS,
         torture::TESTS,
         privilege::TESTS,
+        tokens::TESTS,
         module::TESTS,
         module_life::TESTS,
     ]
