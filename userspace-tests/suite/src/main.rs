@@ -21,6 +21,7 @@ mod maps;
 mod memory;
 mod model;
 mod objects;
+mod pages;
 mod perf;
 mod prefix;
 mod random;

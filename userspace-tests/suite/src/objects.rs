@@ -25,3 +25,4 @@ pub const TORTURE: &[u8] = object!("torture");
 pub const HELD: &[u8] = object!("held");
 pub const MAP_FIELDS: &[u8] = object!("map_fields");
 pub const REFERENCES: &[u8] = object!("references");
+pub const ACCESS: &[u8] = object!("access");

@@ -29,6 +29,16 @@ pub const TESTS: &[Test] = &[
         run: lookup,
     },
     Test {
+        name: "batch_lookup_cursors",
+        types: Types::Both,
+        run: cursors,
+    },
+    Test {
+        name: "batch_of_none",
+        types: Types::Both,
+        run: none,
+    },
+    Test {
         name: "batch_delete",
         types: Types::Both,
         run: delete,
@@ -117,6 +127,55 @@ fn lookup(on: Type) -> Result<()> {
 
     let empty = maps::create(on, IPV4)?;
     check::errno(empty.lookup_batch(None, 4).result, ENOENT, "an empty map")
+}
+
+/// A cursor is a key, and one that is not in the map starts over, as in get_next_key.
+fn cursors(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let all = elements(10);
+    check::ok(map.update_batch(&all, ANY).result, "fill")?;
+    for (what, cursor) in [
+        ("a key that is not there", v4([99, 0, 0, 0], 8)),
+        ("a longer prefix of a present one", v4([10, 3, 0, 0], 17)),
+        ("a length that cannot be", v4([10, 3, 0, 0], 33)),
+    ] {
+        let batch = map.lookup_batch(Some(&cursor), 4);
+        check::ok(batch.result, what)?;
+        check::equal(batch.elements, all[..4].to_vec(), what)?;
+    }
+    let batch = map.lookup_batch(Some(&v4([10, 3, 255, 255], 16)), 4);
+    check::equal(
+        batch.elements,
+        all[4..8].to_vec(),
+        "bits beyond the length do not count in a cursor",
+    )?;
+
+    let first = map.lookup_batch(None, 4);
+    map.delete(&all[3].0)?;
+    let again = map.lookup_batch(Some(&first.next), 4);
+    check::equal(
+        again.elements,
+        [&all[..3], &all[4..5]].concat(),
+        "the cursor's prefix was deleted: from the start",
+    )?;
+    map.update(&v4([10, 4, 128, 0], 17), &value(4), ANY)?;
+    let batch = map.lookup_batch(Some(&all[2].0), 1);
+    check::equal(
+        batch.elements,
+        vec![(v4([10, 4, 128, 0], 17), value(4))],
+        "a prefix that came after the cursor was given is seen",
+    )
+}
+
+fn none(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let all = elements(3);
+    check::ok(map.update_batch(&all, ANY).result, "fill")?;
+    let none = map.lookup_batch(None, 0);
+    check::ok(none.result, "a lookup of none")?;
+    check::equal(none.elements, vec![], "no elements")?;
+    check::ok(map.delete_batch(&[]).result, "a deletion of none")?;
+    check::equal(map.keys(20)?.len(), 3, "nothing was deleted")
 }
 
 fn delete(on: Type) -> Result<()> {

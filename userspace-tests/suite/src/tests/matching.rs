@@ -29,6 +29,11 @@ pub const TESTS: &[Test] = &[
         run: short_keys,
     },
     Test {
+        name: "matching_bits_beyond_the_prefixlen",
+        types: Types::Both,
+        run: bits_beyond,
+    },
+    Test {
         name: "matching_all_8_bit_prefixes",
         types: Types::Both,
         run: all_of_8_bits,
@@ -96,6 +101,32 @@ fn short_keys(on: Type) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Bits of a key beyond its prefixlen never decide: not in lookup, not in
+/// get_next_key, not in delete.
+fn bits_beyond(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    for len in [8, 16, 24] {
+        map.update(&v4([10, 0, 0, 0], len), &value(u64::from(len)), ANY)?;
+    }
+    for len in 8..=24u32 {
+        let ones = (0x0a00_0000u32 | u32::MAX >> len).to_be_bytes();
+        let got = map.lookup(&v4(ones, len), 0)?;
+        let why = format!("a key of /{len} whose other bits are set");
+        check::equal(got, value(u64::from(len / 8 * 8)), &why)?;
+    }
+    check::equal(
+        map.next_key(Some(&v4([10, 0, 255, 255], 16)))?,
+        v4([10, 0, 0, 0], 8),
+        "next_key after /16, written otherwise",
+    )?;
+    check::ok(map.delete(&v4([10, 0, 255, 255], 16)), "delete of /16")?;
+    check::equal(
+        map.lookup(&v4([10, 0, 1, 0], 32), 0)?,
+        value(8),
+        "/16 is gone, /8 covers",
+    )
 }
 
 /// All 511 prefixes of one byte, in and out in three orders, and after each

@@ -4,6 +4,7 @@
 mod access;
 mod attribute_log;
 mod attributes;
+mod bad_pointers;
 mod batch;
 mod btf;
 mod concurrency;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Test> {
         order::TESTS,
         sizes::TESTS,
         batch::TESTS,
+        bad_pointers::TESTS,
         freeze::TESTS,
         access::TESTS,
         pinning::TESTS,

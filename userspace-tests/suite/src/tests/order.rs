@@ -39,6 +39,11 @@ pub const TESTS: &[Test] = &[
         types: Types::Both,
         run: delete_while_walking,
     },
+    Test {
+        name: "order_deletions_around_the_cursor",
+        types: Types::Both,
+        run: around_the_cursor,
+    },
 ];
 
 fn empty(on: Type) -> Result<()> {
@@ -134,6 +139,35 @@ fn delete_while_walking(on: Type) -> Result<()> {
         map.delete(key)?;
     }
     check::errno(map.next_key(None), ENOENT, "the map is empty")
+}
+
+/// A walker's key may go while it holds it, and so may keys ahead and behind.
+fn around_the_cursor(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let mut random = Random::new(4);
+    for _ in 0..300 {
+        map.update(&clustered(&mut random), &value(1), ANY)?;
+    }
+    let mut left = map.keys(1000)?;
+    let mut at = left.len() / 2;
+    while left.len() > 2 {
+        let cursor = left[at].clone();
+        // Behind the cursor, and ahead of it: the walk goes on where it was.
+        for neighbour in [at.checked_sub(1), (at + 1 < left.len()).then_some(at)] {
+            let Some(n) = neighbour else { continue };
+            let n = if left[n] == cursor { n + 1 } else { n };
+            map.delete(&left.remove(n))?;
+            at = left.iter().position(|key| *key == cursor).unwrap_or(at);
+            let got = map.next_key(Some(&cursor)).ok();
+            check::equal(got, left.get(at + 1).cloned(), "the key after the cursor")?;
+        }
+        // The cursor itself: from the start.
+        map.delete(&left.remove(at))?;
+        let got = map.next_key(Some(&cursor)).ok();
+        check::equal(got, left.first().cloned(), "the key after a deleted one")?;
+        at = left.len() / 2;
+    }
+    check::equal(map.keys(10)?, left, "the walk of what is left")
 }
 
 /// Keys that nest and branch: few values per byte, all lengths.
