@@ -14,6 +14,7 @@
 mod btf_blob;
 mod check;
 mod ftrace;
+mod command;
 mod delegation;
 mod harness;
 mod kernel_module;

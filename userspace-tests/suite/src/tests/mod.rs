@@ -15,6 +15,7 @@ mod freeze;
 mod helpers;
 mod inner;
 mod map_fields;
+mod kernel_map_tests;
 mod matching;
 mod module;
 mod module_life;
@@ -28,6 +29,7 @@ mod sizes;
 mod torture;
 mod values_in_programs;
 mod tokens;
+mod tools;
 
 use crate::harness::Test;
 
@@ -59,6 +61,8 @@ pub fn all() -> Vec<Test> {
         torture::TESTS,
         privilege::TESTS,
         tokens::TESTS,
+        tools::TESTS,
+        kernel_map_tests::TESTS,
         module::TESTS,
         module_life::TESTS,
     ]

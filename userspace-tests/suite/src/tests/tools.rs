@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The tools that people have: Debian's bpftool, which does not know the type,
+//! and bpftool of the patched tree, which does. Each brings a libbpf of its own.
+
+use std::{
+    fs,
+    os::fd::{AsFd, AsRawFd},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use lpm_mtrie::{
+    RawMap,
+    sys::{
+        self,
+        map::MapAttr,
+        prog::{TestRun, load_btf, test_run},
+    },
+};
+use serde_json::{Value, json};
+
+use super::pinning::Pin;
+use crate::{
+    btf_blob::{self, KEY, U64},
+    check, command,
+    harness::{Test, Type, Types},
+    maps::{self, F_NO_PREALLOC, IPV4, value},
+    model::ANY,
+    objects,
+    prefix::v4,
+};
+
+pub const TESTS: &[Test] = &[
+    Test {
+        name: "tools_stock_bpftool",
+        types: Types::Both,
+        run: |on| describes_and_edits(on, Tool::Stock),
+    },
+    Test {
+        name: "tools_patched_bpftool",
+        types: Types::Both,
+        run: |on| describes_and_edits(on, Tool::Patched),
+    },
+    Test {
+        name: "tools_stock_bpftool_creates_by_name_what_it_knows",
+        types: Types::Mtrie,
+        run: stock_creation,
+    },
+    Test {
+        name: "create_by_bpftool",
+        types: Types::Both,
+        run: creation,
+    },
+    Test {
+        name: "create_by_stock_libbpf",
+        types: Types::Mtrie,
+        run: |on| loads_an_object(on, Tool::Stock),
+    },
+    Test {
+        name: "create_by_patched_libbpf",
+        types: Types::Mtrie,
+        run: |on| loads_an_object(on, Tool::Patched),
+    },
+    Test {
+        name: "tools_patched_bpftool_probes_the_type",
+        types: Types::Mtrie,
+        run: probe,
+    },
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tool {
+    /// Debian's package bpftool.
+    Stock,
+    /// What scripts/tools built.
+    Patched,
+}
+
+impl Tool {
+    fn command(self, arguments: &[&str]) -> Result<Command> {
+        let mut command = match self {
+            Self::Stock => Command::new("/usr/sbin/bpftool"),
+            Self::Patched => command::built("bpftool")?,
+        };
+        command.arg("--json").args(arguments);
+        Ok(command)
+    }
+
+    /// What it prints, which is nothing after a change that worked.
+    fn run(self, arguments: &[&str]) -> Result<Value> {
+        let output = command::succeeds(&mut self.command(arguments)?)?;
+        serde_json::from_str(&output).with_context(|| format!("{arguments:?} printed {output}"))
+    }
+
+    /// The words that bpftool wants for bytes: `hex 10 00 …`.
+    fn run_with_bytes(self, head: &[&str], parts: &[(&str, &[u8])]) -> Result<Value> {
+        let mut words: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
+        for (what, bytes) in parts {
+            words.extend([(*what).to_owned(), "hex".to_owned()]);
+            words.extend(bytes.iter().map(|byte| format!("{byte:02x}")));
+        }
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        self.run(&words)
+    }
+
+    /// How it names the type.
+    fn type_name(self, on: Type) -> Value {
+        match (on.is_mtrie(), self) {
+            (false, _) => json!("lpm_trie"),
+            (true, Self::Patched) => json!("lpm_mtrie"),
+            (true, Self::Stock) => json!(on.map_type().number()),
+        }
+    }
+}
+
+/// bpftool's JSON for bytes.
+fn hex(bytes: &[u8]) -> Value {
+    bytes.iter().map(|byte| format!("0x{byte:02x}")).collect()
+}
+
+/// A map with BTF, so that dumps have names in them.
+fn map_with_btf(on: Type) -> Result<(RawMap, String)> {
+    let btf = load_btf(&btf_blob::blob())?;
+    let attr = MapAttr {
+        btf_fd: btf.as_raw_fd() as u32,
+        btf_key_type_id: KEY,
+        btf_value_type_id: U64,
+        ..maps::attr(on, IPV4).named("tools")
+    };
+    let map = RawMap::create(&attr)?;
+    let id = sys::map::info(map.fd())?.id.to_string();
+    Ok((map, id))
+}
+
+/// list, show, update, lookup, dump, getnext, pin, delete, freeze.
+fn describes_and_edits(on: Type, tool: Tool) -> Result<()> {
+    let (map, id) = map_with_btf(on)?;
+    let id = id.as_str();
+    let shown = tool.run(&["map", "show", "id", id])?;
+    for (field, want) in [
+        ("type", tool.type_name(on)),
+        ("name", json!("tools")),
+        ("flags", json!(F_NO_PREALLOC)),
+        ("bytes_key", json!(8)),
+        ("bytes_value", json!(8)),
+        ("max_entries", json!(1024)),
+        ("frozen", json!(0)),
+    ] {
+        check::equal(&shown[field], &want, &format!("show: {field}"))?;
+    }
+    let listed = tool.run(&["map", "list"])?;
+    let ids = listed.as_array().context("a list")?.iter();
+    check::equal(
+        ids.filter(|map| map["id"] == shown["id"]).count(),
+        1,
+        "the list has it once",
+    )?;
+
+    let [wide, narrow] = [v4([10, 0, 0, 0], 8), v4([10, 1, 0, 0], 16)];
+    for (key, number) in [(&wide, 1), (&narrow, 2)] {
+        let value = value(number);
+        tool.run_with_bytes(
+            &["map", "update", "id", id],
+            &[("key", key), ("value", &value)],
+        )?;
+        check::equal(map.lookup(key, 0)?, value, "what it wrote")?;
+    }
+    let address = v4([10, 1, 2, 3], 32);
+    let found = tool.run_with_bytes(&["map", "lookup", "id", id], &[("key", &address)])?;
+    check::equal(
+        &found["value"],
+        &hex(&value(2)),
+        "lookup: the longest match",
+    )?;
+    let dump = tool.run(&["map", "dump", "id", id])?;
+    let formatted: Vec<_> = dump
+        .as_array()
+        .context("a dump")?
+        .iter()
+        .map(|element| element["formatted"].clone())
+        .collect();
+    check::equal(
+        formatted,
+        vec![
+            json!({"key": {"prefixlen": 16, "data": [10, 1, 0, 0]}, "value": 2}),
+            json!({"key": {"prefixlen": 8, "data": [10, 0, 0, 0]}, "value": 1}),
+        ],
+        "dump: all prefixes, the longer one first",
+    )?;
+    let next = tool.run_with_bytes(&["map", "getnext", "id", id], &[("key", &narrow)])?;
+    check::equal(&next["next_key"], &hex(&wide), "getnext")?;
+
+    let pin = Pin::new("suite_tools");
+    let path = pin.path().to_str().context("a path in UTF-8")?;
+    tool.run(&["map", "pin", "id", id, path])?;
+    let delete = ["map", "delete", "pinned", path];
+    tool.run_with_bytes(&delete, &[("key", &narrow)])?;
+    check::equal(map.keys(10)?, vec![wide], "one was deleted")?;
+    let mut again = tool.command(&delete)?;
+    again.args(["key", "16", "0", "0", "0", "10", "1", "0", "0"]);
+    let output = command::fails(&mut again)?;
+    check::holds(output.contains("No such file or directory"), &output)?;
+
+    tool.run(&["map", "freeze", "id", id])?;
+    let shown = tool.run(&["map", "show", "pinned", path])?;
+    check::equal(&shown["frozen"], &json!(1), "show: frozen")
+}
+
+/// Creation needs the name, and Debian's bpftool takes no number for it.
+fn stock_creation(on: Type) -> Result<()> {
+    let pin = Pin::new("suite_tools");
+    let path = pin.path().to_str().context("a path in UTF-8")?;
+    let number = on.map_type().number().to_string();
+    for name in ["lpm_mtrie", &number] {
+        let mut create = Tool::Stock.command(&["map", "create", path, "type", name])?;
+        create.args(["key", "8", "value", "8", "entries", "16", "name", "x"]);
+        let output = command::fails(&mut create)?;
+        check::holds(output.contains("unrecognized map type"), &output)?;
+    }
+    check::holds(!pin.path().exists(), "nothing was made")
+}
+
+fn creation(on: Type) -> Result<()> {
+    let pin = Pin::new("suite_tools");
+    let path = pin.path().to_str().context("a path in UTF-8")?;
+    let name = Tool::Patched.type_name(on);
+    let name = name.as_str().context("the type's name")?;
+    Tool::Patched.run(&[
+        "map",
+        "create",
+        path,
+        "type",
+        name,
+        "key",
+        "8",
+        "value",
+        "8",
+        "entries",
+        "16",
+        "name",
+        "by_bpftool",
+        "flags",
+        "1",
+    ])?;
+    let map = RawMap::new(sys::obj_get(pin.path(), 0)?)?;
+    let info = sys::map::info(map.fd())?;
+    check::equal(info.type_, on.map_type().number(), "type")?;
+    check::equal((info.key_size, info.value_size), (8, 8), "sizes")?;
+    check::equal(info.max_entries, 16, "max_entries")?;
+    check::equal(info.map_flags, F_NO_PREALLOC, "map_flags")?;
+    let key = v4([10, 0, 0, 0], 8);
+    map.update(&key, &value(1), ANY)?;
+    check::equal(
+        map.lookup(&v4([10, 9, 9, 9], 32), 0)?,
+        value(1),
+        "it is used",
+    )
+}
+
+/// bpf/shared.bpf.c through libbpf: maps, programs and their pins.
+fn loads_an_object(on: Type, tool: Tool) -> Result<()> {
+    const OBJECT: &str = "/tmp/suite_shared.bpf.o";
+    const DIR: &str = "/sys/fs/bpf/suite_libbpf";
+    fs::write(OBJECT, objects::SHARED).context(OBJECT)?;
+    let (programs, maps) = (format!("{DIR}/programs"), format!("{DIR}/maps"));
+    fs::create_dir_all(DIR).context(DIR)?;
+    tool.run(&[
+        "prog",
+        "loadall",
+        OBJECT,
+        &programs,
+        "type",
+        "classifier",
+        "pinmaps",
+        &maps,
+    ])?;
+    let checked = (|| {
+        let map = RawMap::new(sys::obj_get(Path::new(&format!("{maps}/lpm")), 0)?)?;
+        let info = sys::map::info(map.fd())?;
+        check::equal(info.type_, on.map_type().number(), "the map's type")?;
+        check::equal(info.max_entries, 64, "max_entries")?;
+        check::holds(info.btf_key_type_id != 0, "the key's BTF type came along")?;
+        map.update(&v4([10, 1, 0, 0], 16), &value(41), ANY)?;
+        for (program, want) in [("count", 1), ("report", 42)] {
+            let program = sys::obj_get(Path::new(&format!("{programs}/{program}")), 0)?;
+            let run = TestRun {
+                data: &[0; 64],
+                ctx: &[],
+                repeat: 1,
+            };
+            check::equal(
+                test_run(program.as_fd(), &run)?.retval,
+                want,
+                "a program's answer",
+            )?;
+        }
+        Ok(())
+    })();
+    fs::remove_dir_all(DIR).context(DIR)?;
+    checked
+}
+
+fn probe(_: Type) -> Result<()> {
+    let features = Tool::Patched.run(&["feature", "probe", "kernel"])?;
+    check::equal(
+        &features["map_types"]["have_lpm_mtrie_map_type"],
+        &json!(true),
+        "the probe makes a map of the type",
+    )
+}
