@@ -13,6 +13,8 @@ use std::{
 use anyhow::{Result, anyhow};
 use lpm_mtrie::MapType;
 
+use crate::contract;
+
 /// A test: what it is called, on which map types it holds, what it does.
 #[derive(Clone, Copy)]
 pub struct Test {
@@ -152,6 +154,7 @@ fn long(took: Duration) -> String {
 /// Runs them; the last line is the verdict.
 pub fn run(cases: &[Case]) -> ExitCode {
     let mut failures = vec![];
+    let mut ran = vec![];
     for case in cases {
         print!("test {} ... ", case.name());
         // The name must be on the screen if the machine dies in the test.
@@ -159,6 +162,7 @@ pub fn run(cases: &[Case]) -> ExitCode {
         let start = Instant::now();
         let result = case.run();
         let took = long(start.elapsed());
+        ran.push((case.test.name, result.is_ok()));
         match result {
             Ok(()) => println!("ok{took}"),
             Err(error) => {
@@ -173,8 +177,9 @@ pub fn run(cases: &[Case]) -> ExitCode {
     if cases.is_empty() {
         println!("no test has such a name");
     }
+    println!("\n{}", contract::counts(&ran));
     println!(
-        "\n{} passed, {} failed",
+        "{} passed, {} failed",
         cases.len() - failures.len(),
         failures.len()
     );

@@ -15,6 +15,7 @@ mod btf_blob;
 mod check;
 mod ftrace;
 mod command;
+mod contract;
 mod delegation;
 mod harness;
 mod kernel_module;
