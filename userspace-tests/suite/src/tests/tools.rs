@@ -9,9 +9,9 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use lpm_mtrie::{
-    RawMap,
+    RawMap, map,
     sys::{
         self,
         map::MapAttr,
@@ -66,6 +66,21 @@ pub const TESTS: &[Test] = &[
         name: "tools_patched_bpftool_probes_the_type",
         types: Types::Mtrie,
         run: probe,
+    },
+    Test {
+        name: "tools_aya_s_loader_refuses_the_number",
+        types: Types::Mtrie,
+        run: aya_loader,
+    },
+    Test {
+        name: "tools_libbpf_rs",
+        types: Types::Mtrie,
+        run: libbpf_rs,
+    },
+    Test {
+        name: "tools_cilium_ebpf",
+        types: Types::Both,
+        run: cilium_ebpf,
     },
 ];
 
@@ -258,17 +273,23 @@ fn creation(on: Type) -> Result<()> {
     )
 }
 
-/// bpf/shared.bpf.c through libbpf: maps, programs and their pins.
-fn loads_an_object(on: Type, tool: Tool) -> Result<()> {
+/// bpf/shared.bpf.c as a file, for loaders that want one.
+fn object_file() -> Result<&'static str> {
     const OBJECT: &str = "/tmp/suite_shared.bpf.o";
-    const DIR: &str = "/sys/fs/bpf/suite_libbpf";
     fs::write(OBJECT, objects::SHARED).context(OBJECT)?;
+    Ok(OBJECT)
+}
+
+/// That object through libbpf: maps, programs and their pins.
+fn loads_an_object(on: Type, tool: Tool) -> Result<()> {
+    const DIR: &str = "/sys/fs/bpf/suite_libbpf";
+    let object = object_file()?;
     let (programs, maps) = (format!("{DIR}/programs"), format!("{DIR}/maps"));
     fs::create_dir_all(DIR).context(DIR)?;
     tool.run(&[
         "prog",
         "loadall",
-        OBJECT,
+        object,
         &programs,
         "type",
         "classifier",
@@ -308,4 +329,67 @@ fn probe(_: Type) -> Result<()> {
         &json!(true),
         "the probe makes a map of the type",
     )
+}
+
+/// aya 0.14 asks its own enum of types before any option; so objects go through
+/// this project's loader, which uses aya's parser and relocator.
+fn aya_loader(on: Type) -> Result<()> {
+    let made = map::create(on.map_type(), "aya", 8, 8, 16, F_NO_PREALLOC)?;
+    check::holds(
+        made.info()?.map_type().is_err(),
+        "MapInfo::map_type knows no name",
+    )?;
+    let mut loader = aya::EbpfLoader::new();
+    loader.allow_unsupported_maps();
+    match loader.load(objects::SHARED) {
+        Ok(_) => bail!("aya's loader takes the type now: drop ours, and say so"),
+        Err(error) => {
+            let text = format!("{:#}", anyhow::Error::from(error));
+            let number = on.map_type().number().to_string();
+            check::holds(text.contains(&format!("map type {number}")), &text)
+        }
+    }
+}
+
+/// Through libbpf it loads and uses what it does not know; its own enum of
+/// types has no room for the number, so it cannot ask for such a map itself.
+fn libbpf_rs(on: Type) -> Result<()> {
+    let number = on.map_type().number().to_string();
+    let mut program = command::built("with-libbpf-rs")?;
+    let output = command::succeeds(program.arg(object_file()?).arg(number))?;
+    let want = "\
+type: Unknown
+lookup: Some([2, 0, 0, 0, 0, 0, 0, 0])
+key: [16, 0, 0, 0, 10, 1, 0, 0]
+key: [8, 0, 0, 0, 10, 0, 0, 0]
+update of a present prefix: Err(AlreadyExists)
+deleted twice: Err(NotFound)
+created: Err(InvalidInput)
+";
+    check::equal(output.as_str(), want, "what it prints")
+}
+
+/// It takes any number, and prints the ones that it has no name for.
+fn cilium_ebpf(on: Type) -> Result<()> {
+    let number = on.map_type().number().to_string();
+    let mut program = command::built("with-cilium-ebpf")?;
+    let output = command::succeeds(program.arg(object_file()?).arg(&number))?;
+    let name = if on.is_mtrie() {
+        format!("MapType({number})")
+    } else {
+        "LPMTrie".to_owned()
+    };
+    let want = format!(
+        "\
+type: {name}
+program: 1
+lookup: 3
+entry: 16 [10 1 0 0] 3
+entry: 8 [10 0 0 0] 1
+update of a present prefix: update: key already exists
+deleted twice: delete: key does not exist
+created: {name} 16
+"
+    );
+    check::equal(output, want, "what it prints")
 }
