@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context, Result};
 use lpm_mtrie::sys;
 
-use crate::unprivileged::Child;
+use crate::child::Child;
 
 /// Of uapi mount.h.
 const FSCONFIG_SET_STRING: libc::c_uint = 1;

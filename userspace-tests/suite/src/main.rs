@@ -13,14 +13,17 @@
 
 mod btf_blob;
 mod check;
-mod ftrace;
+mod child;
 mod command;
+mod content;
 mod contract;
 mod delegation;
+mod ftrace;
 mod harness;
 mod kernel_module;
 mod maps;
 mod memory;
+mod memory_cgroup;
 mod model;
 mod objects;
 mod pages;
@@ -28,6 +31,7 @@ mod perf;
 mod prefix;
 mod random;
 mod references;
+mod requests;
 mod tests;
 mod tour;
 mod unprivileged;

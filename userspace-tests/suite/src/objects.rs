@@ -26,3 +26,4 @@ pub const HELD: &[u8] = object!("held");
 pub const MAP_FIELDS: &[u8] = object!("map_fields");
 pub const REFERENCES: &[u8] = object!("references");
 pub const ACCESS: &[u8] = object!("access");
+pub const ON_REQUEST: &[u8] = object!("on_request");

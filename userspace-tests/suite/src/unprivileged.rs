@@ -3,7 +3,9 @@
 
 use std::io;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+
+use crate::child::Child;
 
 /// `struct __user_cap_header_struct` and `__user_cap_data_struct` of uapi capability.h.
 #[repr(C)]
@@ -33,41 +35,6 @@ pub fn errno_with<T>(capabilities: u64, call: impl FnOnce() -> io::Result<T>) ->
 /// What the call gave in a child: its errno, or 0 for success.
 pub fn in_child<T>(call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
     Child::start(call)?.errno()
-}
-
-/// A child that makes one call and exits.
-pub struct Child(libc::pid_t);
-
-impl Child {
-    pub fn start<T>(call: impl FnOnce() -> io::Result<T>) -> Result<Self> {
-        // SAFETY: this process has one thread, so the child may do whatever the parent may.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()).context("fork"),
-            0 => {
-                let code = call().map_or_else(|error| error.raw_os_error().unwrap_or(255), |_| 0);
-                // SAFETY: _exit takes a number, and runs nothing of the parent's.
-                unsafe { libc::_exit(code) }
-            }
-            child => Ok(Self(child)),
-        }
-    }
-
-    pub fn id(&self) -> libc::pid_t {
-        self.0
-    }
-
-    /// Waits for its end: the errno of its call, or 0 for success.
-    pub fn errno(self) -> Result<i32> {
-        let mut status = 0;
-        // SAFETY: waitpid writes one int.
-        if unsafe { libc::waitpid(self.0, &mut status, 0) } != self.0 {
-            return Err(io::Error::last_os_error()).context("wait for the child");
-        }
-        if !libc::WIFEXITED(status) {
-            bail!("the child did not exit: wait status {status:#x}");
-        }
-        Ok(libc::WEXITSTATUS(status))
-    }
 }
 
 /// Gives away all capabilities but these.

@@ -214,7 +214,7 @@ fn info(on: Type) -> Result<()> {
 }
 
 /// A number from the descriptor's fdinfo.
-fn field(map: &RawMap, name: &str) -> Result<u64> {
+pub(super) fn field(map: &RawMap, name: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", map.fd().as_raw_fd()))?;
     let line = text
         .lines()

@@ -17,6 +17,7 @@ mod inner;
 mod map_fields;
 mod kernel_map_tests;
 mod matching;
+mod memcg;
 mod module;
 mod module_life;
 mod order;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Test> {
         differential::TESTS,
         concurrency::TESTS,
         torture::TESTS,
+        memcg::TESTS,
         privilege::TESTS,
         tokens::TESTS,
         tools::TESTS,

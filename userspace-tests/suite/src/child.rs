@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A child process: for what would change this one, or is to run beside it.
+
+use std::{io, mem};
+
+use anyhow::{Context, Result, bail};
+
+/// A child, which does not outlive this.
+pub struct Child(libc::pid_t);
+
+impl Child {
+    /// Starts a child that does `work` and ends.
+    pub fn start<T>(work: impl FnOnce() -> io::Result<T>) -> Result<Self> {
+        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()).context("fork"),
+            0 => {
+                let code = work().map_or_else(|error| error.raw_os_error().unwrap_or(255), |_| 0);
+                // SAFETY: _exit takes a number, and runs nothing of the parent's.
+                unsafe { libc::_exit(code) }
+            }
+            pid => Ok(Self(pid)),
+        }
+    }
+
+    pub fn id(&self) -> libc::pid_t {
+        self.0
+    }
+
+    /// Waits for the end of the work: its errno, or 0 for success.
+    pub fn errno(self) -> Result<i32> {
+        let status = self.wait()?;
+        mem::forget(self);
+        if !libc::WIFEXITED(status) {
+            bail!("the child did not exit: wait status {status:#x}");
+        }
+        Ok(libc::WEXITSTATUS(status))
+    }
+
+    fn wait(&self) -> Result<i32> {
+        let mut status = 0;
+        // SAFETY: waitpid writes one int.
+        if unsafe { libc::waitpid(self.0, &mut status, 0) } != self.0 {
+            return Err(io::Error::last_os_error()).context("wait for the child");
+        }
+        Ok(status)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // SAFETY: kill takes two numbers; the child is ours and not waited for yet.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        // There is nobody to tell, and nothing to be done about it.
+        let _ = self.wait();
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Memory cgroups: who is charged for a map, and what happens at the limit.
+//!
+//! The map is created inside of a cgroup and written to from outside, so that
+//! the limit meets the map alone and not this process.
+
+use std::{collections::BTreeMap, io};
+
+use anyhow::{Context, Result, bail};
+use libc::ENOMEM;
+
+use super::create::field;
+use crate::{
+    check,
+    content::{self, Content},
+    harness::{Test, Type, Types},
+    maps,
+    memory_cgroup::{IN_ADVANCE, MemoryCgroup},
+    prefix::{Prefix, v4},
+    random::Random,
+    requests::{By, Requests, SHAPE},
+    wait,
+};
+
+macro_rules! test {
+    ($name:literal, $run:expr) => {
+        Test {
+            name: $name,
+            types: Types::Mtrie,
+            run: $run,
+        }
+    };
+}
+
+pub const TESTS: &[Test] = &[
+    test!("memcg_charges_the_creator", charges_the_creator),
+    test!("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
+    test!("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
+];
+
+const MIB: u64 = 1 << 20;
+
+fn charges_the_creator(on: Type) -> Result<()> {
+    let cgroup = MemoryCgroup::new("suite_charges")?;
+    let attr = maps::attr(on, SHAPE);
+    // The first object of a cgroup brings structures that stay.
+    drop(cgroup.create_map(&attr)?);
+    let (current, slab) = cgroup.settled()?;
+
+    let map = cgroup.create_map(&attr)?;
+    let empty = field(&map, "memlock")?;
+    for n in 0..4000 {
+        map.update(&key(n), &value(n), 0)?;
+    }
+    let held = field(&map, "memlock")? - empty;
+    let charged = cgroup.current()? - current;
+    check::holds(
+        charged + IN_ADVANCE >= held && charged <= held + held / 2 + IN_ADVANCE,
+        &format!("{charged} bytes are charged for a map that says {held}"),
+    )?;
+    drop(map);
+    cgroup.given_back(slab)
+}
+
+/// Prefixes all over the address space, no two alike.
+fn key(n: u32) -> Vec<u8> {
+    v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32)
+}
+
+fn value(n: u32) -> Vec<u8> {
+    n.to_ne_bytes().repeat(SHAPE.value as usize / 4)
+}
+
+/// What the map should hold.
+#[derive(Default)]
+struct Expected(BTreeMap<Prefix, (Vec<u8>, Vec<u8>)>);
+
+impl Expected {
+    fn insert(&mut self, key: &[u8], value: &[u8]) {
+        let prefix = Prefix::from_key(key);
+        self.0.insert(prefix, (key.to_vec(), value.to_vec()));
+    }
+
+    fn check(&self, map: &Requests, why: &str) -> Result<()> {
+        let want: Content = self.0.values().cloned().collect();
+        content::same(&content::of(&map.map, 100_000)?, &want, why)
+    }
+}
+
+fn limit(on: Type, by: By) -> Result<()> {
+    let cgroup = MemoryCgroup::new("suite_limit")?;
+    let attr = maps::attr(on, SHAPE);
+    drop(cgroup.create_map(&attr)?);
+    let (_, slab) = cgroup.settled()?;
+    let bystander = cgroup.bystander()?;
+    let map = Requests::new(on, cgroup.create_map(&attr)?, by)?;
+    cgroup.limit(Some(cgroup.current()? + 4 * MIB))?;
+
+    let mut expected = Expected::default();
+    fill(&map, &mut expected)?;
+    let least = 2 * MIB as usize / SHAPE.value as usize;
+    check::holds(expected.0.len() > least, "most of the limit was used")?;
+    expected.check(&map, "the map at the limit")?;
+    at_the_limit(&map, &mut expected)?;
+    expected.check(&map, "the map after what was tried at the limit")?;
+
+    cgroup.limit(None)?;
+    let more = key(expected.0.len() as u32);
+    check::ok(map.update(&more, &value(1)), "an update without limit")?;
+    expected.insert(&more, &value(1));
+
+    cgroup.limit(Some(cgroup.current()?))?;
+    fill(&map, &mut expected)?;
+    make_room(&map, &mut expected)?;
+    expected.check(&map, "the map after the recovery")?;
+    check::equal(cgroup.killed()?, 0, "processes killed for the limit")?;
+
+    drop((map, bystander));
+    cgroup.given_back(slab)
+}
+
+/// New prefixes up to the limit.
+fn fill(map: &Requests, expected: &mut Expected) -> Result<()> {
+    for n in (expected.0.len() as u32..).take(10_000) {
+        match map.update(&key(n), &value(n)) {
+            Ok(()) => expected.insert(&key(n), &value(n)),
+            refused => return check::errno(refused, ENOMEM, "an update at the limit"),
+        }
+    }
+    bail!("the limit never came")
+}
+
+/// Replacements, splits and growing nodes: each works or changes nothing.
+fn at_the_limit(map: &Requests, expected: &mut Expected) -> Result<()> {
+    let mut random = Random::new(1);
+    for n in 0..200 {
+        let present = key(random.below(1000) as u32);
+        let shorter = Prefix::new(random.below(33) as u32, &present[4..]).key();
+        let wanted = if n % 2 == 0 { present } else { shorter };
+        match map.update(&wanted, &value(n)) {
+            Ok(()) => expected.insert(&wanted, &value(n)),
+            Err(error) => check::equal(error.raw_os_error(), Some(ENOMEM), "the errno")?,
+        }
+    }
+    Ok(())
+}
+
+/// Deletes every second prefix; a deletion may have to wait for the memory of
+/// earlier ones. Then there is room for new prefixes.
+fn make_room(map: &Requests, expected: &mut Expected) -> Result<()> {
+    let prefixes: Vec<Prefix> = expected.0.keys().step_by(2).cloned().collect();
+    let mut waited = 0;
+    for prefix in &prefixes {
+        let key = prefix.key();
+        waited += u32::from(patiently("a deletion", || map.delete(&key))?);
+        expected.0.remove(prefix);
+    }
+    print!("{waited} of {} deletions had to wait ... ", prefixes.len());
+    for n in 20_000..20_100 {
+        patiently("an update", || map.update(&key(n), &value(n)))?;
+        expected.insert(&key(n), &value(n));
+    }
+    Ok(())
+}
+
+/// Repeats what fails for lack of memory; `true` if it had to.
+fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()>) -> Result<bool> {
+    let mut attempt = || match write() {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(ENOMEM) => Ok(false),
+        Err(error) => Err(error).with_context(|| what.to_owned()),
+    };
+    if attempt()? {
+        return Ok(false);
+    }
+    wait::until(what, attempt)?;
+    Ok(true)
+}
