@@ -189,7 +189,7 @@ fn unique_ids(on: Type) -> Result<()> {
     check::errno(sys::map::next_id(u32::MAX), EINVAL, "an id that cannot be")
 }
 
-fn ids() -> Result<Vec<u32>> {
+pub(super) fn ids() -> Result<Vec<u32>> {
     let mut ids: Vec<u32> = vec![];
     loop {
         match sys::map::next_id(ids.last().copied().unwrap_or(0)) {

@@ -11,6 +11,8 @@ mod concurrency;
 mod create;
 mod differential;
 mod elements;
+mod faults;
+mod faults_life;
 mod freeze;
 mod helpers;
 mod inner;
@@ -32,7 +34,7 @@ mod values_in_programs;
 mod tokens;
 mod tools;
 
-use crate::harness::Test;
+use crate::{fault_injection, harness::Test};
 
 /// In the order in which they run: the module's comings and goings last.
 pub fn all() -> Vec<Test> {
@@ -61,6 +63,7 @@ pub fn all() -> Vec<Test> {
         concurrency::TESTS,
         torture::TESTS,
         memcg::TESTS,
+        &fault_injection::tests(&[faults::TESTS, faults_life::TESTS]),
         privilege::TESTS,
         tokens::TESTS,
         tools::TESTS,

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! bpf(2) attributes as bytes: made ready ahead of the call, so that the call is
+//! one system call and nothing else, and free to be wrong.
+//!
+//! The offsets are those of `union bpf_attr` in uapi bpf.h.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use aya_obj::generated::bpf_cmd;
+use lpm_mtrie::sys::map::MapAttr;
+
+/// More than the kernel's `union bpf_attr`, which says E2BIG to bytes that it does not know.
+pub const MAX_SIZE: usize = 256;
+/// As much as any command on maps uses.
+const SIZE: usize = 128;
+
+pub struct RawCall {
+    pub cmd: u32,
+    pub attr: [u8; MAX_SIZE],
+    pub size: usize,
+    /// What addresses in `attr` point to.
+    memory: Vec<Box<[u8]>>,
+}
+
+impl RawCall {
+    pub fn new(cmd: u32) -> Self {
+        Self {
+            cmd,
+            attr: [0; MAX_SIZE],
+            size: SIZE,
+            memory: vec![],
+        }
+    }
+
+    pub fn put32(mut self, at: usize, number: u32) -> Self {
+        self.attr[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+        self
+    }
+
+    pub fn put64(mut self, at: usize, number: u64) -> Self {
+        self.attr[at..at + 8].copy_from_slice(&number.to_ne_bytes());
+        self
+    }
+
+    fn put_fd(self, at: usize, fd: BorrowedFd<'_>) -> Self {
+        self.put32(at, fd.as_raw_fd() as u32)
+    }
+
+    /// Puts the address of `bytes`, which the kernel may write to.
+    fn put_memory(mut self, at: usize, bytes: &[u8]) -> Self {
+        let mut bytes: Box<[u8]> = bytes.into();
+        let address = bytes.as_mut_ptr() as u64;
+        self.memory.push(bytes);
+        self.put64(at, address)
+    }
+
+    /// Lookup, update, delete or get_next_key: `value` is the value or the next key, if there is one.
+    pub fn element(cmd: bpf_cmd, map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> Self {
+        let call = Self::new(cmd as u32).put_fd(0, map).put_memory(8, key);
+        match value {
+            [] => call,
+            value => call.put_memory(16, value),
+        }
+    }
+
+    pub fn update(map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> Self {
+        Self::element(bpf_cmd::BPF_MAP_UPDATE_ELEM, map, key, value)
+    }
+
+    /// A batch of `count` elements; `cursor` has room for a key.
+    pub fn batch(
+        cmd: bpf_cmd,
+        map: BorrowedFd<'_>,
+        cursor: &[u8],
+        keys: &[u8],
+        values: &[u8],
+        count: usize,
+    ) -> Self {
+        Self::new(cmd as u32)
+            .put_memory(8, cursor)
+            .put_memory(16, keys)
+            .put_memory(24, values)
+            .put32(32, count as u32)
+            .put_fd(36, map)
+    }
+
+    pub fn create(attr: &MapAttr) -> Self {
+        let mut call = Self::new(bpf_cmd::BPF_MAP_CREATE as u32)
+            .put32(0, attr.map_type)
+            .put32(4, attr.key_size)
+            .put32(8, attr.value_size)
+            .put32(12, attr.max_entries)
+            .put32(16, attr.map_flags)
+            .put32(20, attr.inner_map_fd)
+            .put32(24, attr.numa_node)
+            .put32(48, attr.btf_fd)
+            .put32(52, attr.btf_key_type_id)
+            .put32(56, attr.btf_value_type_id);
+        call.attr[28..44].copy_from_slice(&attr.name);
+        call
+    }
+
+    pub fn freeze(map: BorrowedFd<'_>) -> Self {
+        Self::new(bpf_cmd::BPF_MAP_FREEZE as u32).put_fd(0, map)
+    }
+
+    /// `path` ends with a NUL.
+    pub fn pin(fd: BorrowedFd<'_>, path: &[u8]) -> Self {
+        Self::new(bpf_cmd::BPF_OBJ_PIN as u32)
+            .put_memory(0, path)
+            .put_fd(8, fd)
+    }
+
+    /// `path` ends with a NUL.
+    pub fn get(path: &[u8]) -> Self {
+        Self::new(bpf_cmd::BPF_OBJ_GET as u32).put_memory(0, path)
+    }
+
+    pub fn info(fd: BorrowedFd<'_>) -> Self {
+        let room = [0; 256];
+        Self::new(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD as u32)
+            .put_fd(0, fd)
+            .put32(4, room.len() as u32)
+            .put_memory(8, &room)
+    }
+
+    /// A program under the GPL.
+    pub fn load(prog_type: u32, instructions: &[u8]) -> Self {
+        Self::new(bpf_cmd::BPF_PROG_LOAD as u32)
+            .put32(0, prog_type)
+            .put32(4, (instructions.len() / 8) as u32)
+            .put_memory(8, instructions)
+            .put_memory(16, b"GPL\0")
+    }
+
+    /// A run of a program on a packet of zeros.
+    pub fn run(program: BorrowedFd<'_>) -> Self {
+        let packet = [0; 64];
+        Self::new(bpf_cmd::BPF_PROG_TEST_RUN as u32)
+            .put_fd(0, program)
+            .put32(8, packet.len() as u32)
+            .put_memory(16, &packet)
+    }
+
+    /// Makes the call: what the kernel returned, or the errno.
+    ///
+    /// # Safety
+    ///
+    /// Where an address in `attr` is one of this process's memory, the kernel may
+    /// read or write there what the command says.
+    pub unsafe fn make(&mut self) -> Result<i64, i32> {
+        // SAFETY: the kernel reads and writes at most `size` bytes of `attr`, which has more; for
+        // the addresses the caller vouches.
+        let ret =
+            unsafe { libc::syscall(libc::SYS_bpf, self.cmd, self.attr.as_mut_ptr(), self.size) };
+        if ret >= 0 {
+            return Ok(ret);
+        }
+        // SAFETY: errno of this thread.
+        Err(unsafe { *libc::__errno_location() })
+    }
+}

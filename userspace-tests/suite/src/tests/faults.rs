@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every allocation and user copy of every command on elements fails once: the
+//! command has done its work, or says ENOMEM or EFAULT and has changed nothing.
+//! A batch has done its first elements, each of them whole.
+
+use anyhow::{Context, Result, ensure};
+use aya_obj::generated::bpf_cmd::{self, *};
+use libc::{EFAULT, ENOMEM};
+use lpm_mtrie::RawMap;
+
+use super::create::field;
+use crate::{
+    check,
+    content::{self, Content},
+    fault_injection::{FaultInjection, report},
+    harness::{Test, Type, Types},
+    maps::{self, Shape},
+    model::ANY,
+    prefix::v4,
+    raw_call::RawCall,
+};
+
+macro_rules! test {
+    ($name:ident, $shape:expr, $present:expr, $call:expr) => {
+        Test {
+            name: concat!("faults_in_", stringify!($name)),
+            types: Types::Mtrie,
+            run: |on| one_call(on, $shape, &$present, $call),
+        }
+    };
+}
+
+type Address = ([u8; 4], u32);
+
+const EIGHT: Address = ([10, 0, 0, 0], 8);
+/// Two beside each other in a node, and one far below it.
+const THREE: [Address; 3] = [EIGHT, ([10, 64, 0, 0], 10), ([10, 1, 2, 3], 32)];
+const NONE: [Address; 0] = [];
+/// Values that are stored in place, and values that take a new entry.
+const SMALL: Shape = shape(8, 100);
+const LARGE: Shape = shape(200, 100);
+/// So many entries that the map has a directly indexed root.
+const DIRECT: Shape = shape(8, 65_536);
+
+const fn shape(value: u32, max_entries: u32) -> Shape {
+    Shape {
+        data: 4,
+        value,
+        max_entries,
+    }
+}
+
+pub const TESTS: &[Test] = &[
+    test!(update_of_the_first, SMALL, NONE, |map| update(map, EIGHT)),
+    test!(update_in_place, SMALL, THREE, |map| update(map, EIGHT)),
+    test!(update_of_a_large_value, LARGE, THREE, |map| update(
+        map, EIGHT
+    )),
+    test!(update_that_grows_a_node, SMALL, THREE, |map| update(
+        map,
+        ([10, 192, 0, 0], 10)
+    )),
+    test!(update_that_splits_a_leaf, SMALL, THREE, |map| update(
+        map,
+        ([10, 1, 3, 3], 32)
+    )),
+    test!(
+        update_that_splits_a_path,
+        SMALL,
+        [([10, 1, 2, 3], 32), ([10, 1, 2, 4], 32)],
+        |map| update(map, ([10, 9, 9, 9], 32))
+    ),
+    test!(update_below_a_direct_root, DIRECT, THREE, |map| update(
+        map,
+        ([10, 1, 3, 3], 32)
+    )),
+    test!(delete_below_a_direct_root, DIRECT, THREE, |map| delete(
+        map,
+        ([10, 1, 2, 3], 32)
+    )),
+    test!(delete_of_the_last, LARGE, [EIGHT], |map| delete(map, EIGHT)),
+    test!(delete_that_shrinks_a_node, SMALL, THREE, |map| delete(
+        map,
+        ([10, 64, 0, 0], 10)
+    )),
+    test!(
+        delete_that_ends_a_node,
+        SMALL,
+        [EIGHT, ([10, 1, 2, 3], 32)],
+        |map| delete(map, ([10, 1, 2, 3], 32))
+    ),
+    test!(lookup, LARGE, THREE, |map| {
+        let room = vec![0; map.value_size()];
+        RawCall::element(BPF_MAP_LOOKUP_ELEM, map.fd(), &key(EIGHT), &room)
+    }),
+    test!(get_next_key, LARGE, THREE, |map| {
+        let room = vec![0; map.key_size()];
+        RawCall::element(BPF_MAP_GET_NEXT_KEY, map.fd(), &key(THREE[2]), &room)
+    }),
+    test!(freeze, SMALL, THREE, |map| RawCall::freeze(map.fd())),
+    test!(info, SMALL, THREE, |map| RawCall::info(map.fd())),
+    test!(lookup_batch, LARGE, THREE, |map| batch(
+        BPF_MAP_LOOKUP_BATCH,
+        map,
+        2
+    )),
+    Test {
+        name: "faults_in_update_batch",
+        types: Types::Mtrie,
+        run: |on| one_batch(on, BPF_MAP_UPDATE_BATCH, &[EIGHT]),
+    },
+    Test {
+        name: "faults_in_delete_batch",
+        types: Types::Mtrie,
+        run: |on| one_batch(on, BPF_MAP_DELETE_BATCH, &IN_BATCH),
+    },
+    Test {
+        name: "faults_in_lookup_and_delete_batch",
+        types: Types::Mtrie,
+        run: lookup_and_delete_batch,
+    },
+];
+
+fn key((address, len): Address) -> Vec<u8> {
+    v4(address, len)
+}
+
+fn update(map: &RawMap, address: Address) -> RawCall {
+    let value = vec![0x77; map.value_size()];
+    RawCall::update(map.fd(), &key(address), &value)
+}
+
+fn delete(map: &RawMap, address: Address) -> RawCall {
+    RawCall::element(BPF_MAP_DELETE_ELEM, map.fd(), &key(address), &[])
+}
+
+/// What the batches are about; they split, grow and shrink nodes.
+const IN_BATCH: [Address; 4] = [
+    ([10, 64, 0, 0], 10),
+    ([10, 1, 2, 3], 32),
+    ([10, 1, 2, 4], 32),
+    ([10, 9, 0, 0], 16),
+];
+
+fn batch(cmd: bpf_cmd, map: &RawMap, count: usize) -> RawCall {
+    let keys = IN_BATCH.map(key).concat();
+    let values = vec![0x77; map.value_size() * IN_BATCH.len()];
+    RawCall::batch(
+        cmd,
+        map.fd(),
+        &vec![0; map.key_size()],
+        &keys,
+        &values,
+        count,
+    )
+}
+
+/// A map as it was, or should be: what it holds, what memory it says, whether it is frozen.
+#[derive(PartialEq)]
+struct State {
+    content: Content,
+    memory: u64,
+    frozen: u64,
+}
+
+impl State {
+    fn of(map: &RawMap) -> Result<Self> {
+        Ok(Self {
+            content: content::of(map, 100)?,
+            memory: field(map, "memlock")?,
+            frozen: field(map, "frozen")?,
+        })
+    }
+}
+
+fn prepared(on: Type, shape: Shape, present: &[Address]) -> Result<RawMap> {
+    let map = maps::create(on, shape)?;
+    let value = vec![0x11; shape.value as usize];
+    // A deletion first: it brings the batch of retired objects, which stays.
+    let elsewhere = v4([99, 0, 0, 0], 8);
+    map.update(&elsewhere, &value, ANY)?;
+    map.delete(&elsewhere)?;
+    for address in present {
+        map.update(&key(*address), &value, ANY)?;
+    }
+    Ok(map)
+}
+
+/// The call on maps made anew, with one fault after the other, until it had none.
+/// `states[k]`: after the first `k` parts of its work.
+fn every_fault(
+    new: impl Fn() -> Result<RawMap>,
+    call: impl Fn(&RawMap) -> RawCall,
+    states: &[State],
+) -> Result<()> {
+    let injection = FaultInjection::new()?;
+    for nth in 1.. {
+        let map = new()?;
+        let mut call = call(&map);
+        // SAFETY: the call's addresses are of its own memory, which has the map's sizes.
+        let (result, hit) = injection.at(nth, || unsafe { call.make() })?;
+        let why = || format!("fault {nth} (met: {hit}), result {result:?}");
+
+        let now = State::of(&map).with_context(why)?;
+        match result {
+            Ok(_) => ensure!(states.last() == Some(&now), "{}: it is not done", why()),
+            Err(errno) => {
+                ensure!(hit && [ENOMEM, EFAULT].contains(&errno), "{}", why());
+                ensure!(states.contains(&now), "{}: it is half done", why());
+            }
+        }
+        if !hit {
+            report(nth - 1);
+            return Ok(());
+        }
+    }
+    unreachable!("a call without end")
+}
+
+/// A call that does one thing or nothing.
+fn one_call(
+    on: Type,
+    shape: Shape,
+    present: &[Address],
+    call: fn(&RawMap) -> RawCall,
+) -> Result<()> {
+    let new = || prepared(on, shape, present);
+    let twin = new()?;
+    let before = State::of(&twin)?;
+    // SAFETY: as in `every_fault`.
+    let result = unsafe { call(&twin).make() };
+    check::holds(result.is_ok(), &format!("without a fault: {result:?}"))?;
+    every_fault(new, call, &[before, State::of(&twin)?])
+}
+
+fn one_batch(on: Type, cmd: bpf_cmd, present: &[Address]) -> Result<()> {
+    let new = || prepared(on, LARGE, present);
+    let after = |count| {
+        let twin = new()?;
+        // SAFETY: as in `every_fault`.
+        let result = unsafe { batch(cmd, &twin, count).make() };
+        check::equal(result, Ok(0), "without a fault")?;
+        State::of(&twin)
+    };
+    let states: Vec<State> = (0..=IN_BATCH.len()).map(after).collect::<Result<_>>()?;
+    every_fault(new, |map| batch(cmd, map, IN_BATCH.len()), &states)
+}
+
+/// No command of LPM maps: refused with a fault as without one.
+fn lookup_and_delete_batch(on: Type) -> Result<()> {
+    let map = prepared(on, LARGE, &IN_BATCH)?;
+    let before = State::of(&map)?;
+    let injection = FaultInjection::new()?;
+    for nth in 1..10 {
+        let mut call = batch(BPF_MAP_LOOKUP_AND_DELETE_BATCH, &map, 2);
+        // SAFETY: as in `every_fault`.
+        let (result, _) = injection.at(nth, || unsafe { call.make() })?;
+        check::holds(result.is_err(), &format!("fault {nth}: {result:?}"))?;
+        check::holds(State::of(&map)? == before, "the map is as before")?;
+    }
+    Ok(())
+}

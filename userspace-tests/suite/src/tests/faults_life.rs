@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every allocation and user copy of the calls that make, find and use a map
+//! fails once: each gives what it should, or an errno and nothing else; no
+//! descriptor, id, pin, reference or memory is left behind.
+
+use std::{
+    fs,
+    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use libc::{EFAULT, EINVAL, ENOMEM, ENOSPC};
+use lpm_mtrie::{RawMap, sys, sys::map::MapAttr};
+
+use super::{create::ids, pinning::Pin};
+use crate::{
+    btf_blob, check, content,
+    fault_injection::{FaultInjection, NoPages, report},
+    harness::{Test, Type, Types},
+    instructions::{EXIT, R0, R1, load_map, set},
+    kernel_module,
+    maps::{self, IPV4, value},
+    memory_cgroup::MemoryCgroup,
+    model::ANY,
+    prefix::v4,
+    raw_call::RawCall,
+    requests::{By, Requests, SHAPE},
+};
+
+macro_rules! test {
+    ($name:literal, $run:expr) => {
+        Test {
+            name: $name,
+            types: Types::Mtrie,
+            run: $run,
+        }
+    };
+}
+
+pub const TESTS: &[Test] = &[
+    test!("faults_in_create", |on| create(&maps::attr(on, IPV4))),
+    test!("faults_in_create_with_a_direct_root", direct_root),
+    test!("faults_in_create_with_btf", with_btf),
+    test!("faults_in_create_of_an_outer_map", outer_map),
+    test!("faults_in_pin", pin),
+    test!("faults_in_get", get),
+    test!("faults_in_program_load", program_load),
+    test!("faults_in_pages_for_programs", pages_for_programs),
+    test!("faults_leave_nothing_charged", nothing_charged),
+    test!("faults_leave_nothing_to_kmemleak", nothing_to_kmemleak),
+];
+
+/// What every call may say, and what some say besides: a pin has no inode (ENOSPC), the
+/// verifier lacks something (EINVAL), there is no machine code for a program (ENOTSUPP).
+const USUAL: &[i32] = &[ENOMEM, EFAULT];
+const OF_PIN: &[i32] = &[ENOMEM, EFAULT, ENOSPC];
+const OF_LOAD: &[i32] = &[ENOMEM, EFAULT, EINVAL, ENOTSUPP];
+/// ENOTSUPP of the kernel, which has no name in userspace.
+const ENOTSUPP: i32 = 524;
+
+fn open_files() -> Result<usize> {
+    Ok(fs::read_dir("/proc/self/fd")?.count())
+}
+
+/// The call, which answers with a descriptor or 0, with one fault after the other;
+/// `done` looks at what it gave. Without success, no descriptor and no map is left.
+fn every_fault(
+    errnos: &[i32],
+    mut call: impl FnMut() -> RawCall,
+    mut done: impl FnMut(Result<i64, i32>) -> Result<()>,
+) -> Result<()> {
+    let injection = FaultInjection::new()?;
+    let before = (open_files()?, ids()?.len());
+    for nth in 1.. {
+        let mut call = call();
+        // SAFETY: the call's addresses are of its own memory, which is as long as the attributes say.
+        let (result, hit) = injection.at(nth, || unsafe { call.make() })?;
+        let why = || format!("fault {nth} (met: {hit}), result {result:?}");
+        if let Err(errno) = result {
+            ensure!(hit && errnos.contains(&errno), "{}", why());
+        }
+        done(result).with_context(why)?;
+        check::equal((open_files()?, ids()?.len()), before, "files and maps").with_context(why)?;
+        if !hit {
+            report(nth - 1);
+            return Ok(());
+        }
+    }
+    unreachable!("a call without end")
+}
+
+/// Takes the descriptor that a call answered with.
+fn taken(result: i64) -> OwnedFd {
+    // SAFETY: the call has just made this descriptor for us.
+    unsafe { OwnedFd::from_raw_fd(result as i32) }
+}
+
+fn create(attr: &MapAttr) -> Result<()> {
+    let key = v4([10, 0, 0, 0], 8);
+    let attempt = || RawCall::create(attr);
+    every_fault(USUAL, attempt, |result| {
+        let Ok(fd) = result else { return Ok(()) };
+        let map = RawMap::new(taken(fd))?;
+        map.update(&key, &value(1), ANY)?;
+        check::equal(map.lookup(&key, 0)?, value(1), "the new map works")
+    })?;
+    kernel_module::wait_for(0)
+}
+
+fn direct_root(on: Type) -> Result<()> {
+    let mut attr = maps::attr(on, IPV4);
+    attr.max_entries = 65_536;
+    create(&attr)
+}
+
+fn with_btf(on: Type) -> Result<()> {
+    let btf = sys::prog::load_btf(&btf_blob::blob())?;
+    let mut attr = maps::attr(on, IPV4);
+    attr.btf_fd = btf.as_raw_fd() as u32;
+    attr.btf_key_type_id = btf_blob::KEY;
+    attr.btf_value_type_id = btf_blob::U64;
+    create(&attr)
+}
+
+/// ARRAY_OF_MAPS: a uapi number.
+const ARRAY_OF_MAPS: u32 = 12;
+
+fn outer_map(on: Type) -> Result<()> {
+    let inner = maps::create(on, IPV4)?;
+    let attr = MapAttr {
+        map_type: ARRAY_OF_MAPS,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        inner_map_fd: inner.fd().as_raw_fd() as u32,
+        ..MapAttr::default()
+    };
+    let fd = inner.fd().as_raw_fd();
+    every_fault(
+        USUAL,
+        || RawCall::create(&attr),
+        |result| {
+            let Ok(outer) = result else { return Ok(()) };
+            let outer = RawMap::new(taken(outer))?;
+            check::ok(
+                outer.update(&[0; 4], &fd.to_ne_bytes(), ANY),
+                "the inner map fits its template",
+            )
+        },
+    )?;
+    drop(inner);
+    kernel_module::wait_for(0)
+}
+
+fn pin(on: Type) -> Result<()> {
+    let pin = Pin::new("suite_faults");
+    let path = [pin.path().as_os_str().as_encoded_bytes(), b"\0"].concat();
+    let map = maps::create(on, IPV4)?;
+    every_fault(
+        OF_PIN,
+        || RawCall::pin(map.fd(), &path),
+        |result| {
+            let there = pin.path().exists();
+            pin.remove();
+            check::equal(there, result.is_ok(), "there is a pin")
+        },
+    )?;
+    drop(map);
+    kernel_module::wait_for(0)
+}
+
+fn get(on: Type) -> Result<()> {
+    let pin = Pin::new("suite_faults");
+    let path = [pin.path().as_os_str().as_encoded_bytes(), b"\0"].concat();
+    let map = maps::create(on, IPV4)?;
+    let id = sys::map::info(map.fd())?.id;
+    sys::obj_pin(map.fd(), pin.path())?;
+    every_fault(
+        USUAL,
+        || RawCall::get(&path),
+        |result| {
+            let Ok(fd) = result else { return Ok(()) };
+            let again = taken(fd);
+            check::equal(sys::map::info(again.as_fd())?.id, id, "the same map")
+        },
+    )
+}
+
+/// SOCKET_FILTER: a uapi number.
+const SOCKET_FILTER: u32 = 1;
+
+fn program_load(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let program = [load_map(R1, map.fd()), set(R0, 0), EXIT.to_vec()].concat();
+    // The first program of all makes the kernel parse its own types, once for ever.
+    // SAFETY: as in `every_fault`.
+    let first = unsafe { RawCall::load(SOCKET_FILTER, &program).make() };
+    drop(first.map(taken));
+    every_fault(
+        OF_LOAD,
+        || RawCall::load(SOCKET_FILTER, &program),
+        |result| {
+            let Ok(fd) = result else { return Ok(()) };
+            let program = taken(fd);
+            let mut run = RawCall::run(program.as_fd());
+            // SAFETY: as in `every_fault`.
+            check::equal(unsafe { run.make() }, Ok(0), "the program runs")
+        },
+    )?;
+    drop(map);
+    kernel_module::wait_for(0)
+}
+
+/// Pages that cannot be waited for are refused: programs get ENOMEM when their
+/// slabs are used up and nothing changes; bpf(2) waits, and goes on.
+fn pages_for_programs(on: Type) -> Result<()> {
+    let key = |n: u32| v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32);
+    let value = vec![1; SHAPE.value as usize];
+    let requests = Requests::new(on, maps::create(on, SHAPE)?, By::Program)?;
+    let no_pages = NoPages::new()?;
+    let mut inserted = 0;
+    let refused = loop {
+        match requests.update(&key(inserted), &value) {
+            Ok(()) => inserted += 1,
+            Err(error) => break error,
+        }
+        ensure!(inserted < 60_000, "the slabs never run out");
+    };
+    check::equal(
+        refused.raw_os_error(),
+        Some(ENOMEM),
+        "an update without pages",
+    )?;
+    let held = content::of(&requests.map, 65_535)?.len();
+    check::equal(
+        held,
+        inserted as usize,
+        "elements: the refused one is not there",
+    )?;
+    for n in inserted..inserted + 500 {
+        check::ok(
+            requests.map.update(&key(n), &value, ANY),
+            "an update by bpf(2)",
+        )?;
+    }
+    drop(no_pages);
+    check::ok(
+        requests.update(&key(inserted + 500), &value),
+        "an update by the program when there are pages",
+    )?;
+    let held = content::of(&requests.map, 65_535)?.len();
+    check::equal(held, inserted as usize + 501, "elements at the end")
+}
+
+/// One leaked entry for each refused update would show: each is a kilobyte.
+fn nothing_charged(on: Type) -> Result<()> {
+    const ROUNDS: u32 = 100;
+    let cgroup = MemoryCgroup::new("suite_faults")?;
+    let attr = maps::attr(on, SHAPE);
+    drop(cgroup.create_map(&attr)?);
+    let (_, slab) = cgroup.settled()?;
+    let map = cgroup.create_map(&attr)?;
+    let injection = FaultInjection::new()?;
+    let value = vec![1; SHAPE.value as usize];
+    let mut refused = 0;
+    for round in 0..ROUNDS {
+        let key = v4(round.to_be_bytes(), 32);
+        for nth in 1.. {
+            let mut call = RawCall::update(map.fd(), &key, &value);
+            // SAFETY: the call's addresses are of its own memory, which has the map's sizes.
+            let (result, hit) = injection.at(nth, || unsafe { call.make() })?;
+            refused += u32::from(result.is_err());
+            if !hit {
+                break;
+            }
+        }
+    }
+    check::holds(refused > 2 * ROUNDS, &format!("{refused} were refused"))?;
+    drop(map);
+    cgroup.given_back(slab)
+}
+
+/// Entries and nodes are hidden from kmemleak, maps and all that bpf(2) makes are not.
+fn nothing_to_kmemleak(_: Type) -> Result<()> {
+    /// kmemleak does not report what is younger than 5 s.
+    const AGE: Duration = Duration::from_secs(6);
+    let path = "/sys/kernel/debug/kmemleak";
+    thread::sleep(AGE);
+    for _ in 0..2 {
+        fs::write(path, "scan").with_context(|| format!("scan to {path}"))?;
+    }
+    let report = fs::read_to_string(path)?;
+    check::equal(report.as_str(), "", "kmemleak's report")
+}
