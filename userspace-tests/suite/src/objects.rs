@@ -27,3 +27,4 @@ pub const MAP_FIELDS: &[u8] = object!("map_fields");
 pub const REFERENCES: &[u8] = object!("references");
 pub const ACCESS: &[u8] = object!("access");
 pub const ON_REQUEST: &[u8] = object!("on_request");
+pub const REENTER: &[u8] = object!("reenter");

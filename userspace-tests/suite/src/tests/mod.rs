@@ -18,6 +18,7 @@ mod helpers;
 mod inner;
 mod map_fields;
 mod kernel_map_tests;
+mod lock;
 mod matching;
 mod memcg;
 mod module;
@@ -62,6 +63,7 @@ pub fn all() -> Vec<Test> {
         differential::TESTS,
         concurrency::TESTS,
         torture::TESTS,
+        lock::TESTS,
         memcg::TESTS,
         &fault_injection::tests(&[faults::TESTS, faults_life::TESTS]),
         privilege::TESTS,
