@@ -58,6 +58,12 @@ bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes
 bench-core: setup ## the structure against other crates, on the host; writes results/ (ARGS=filter)
 	scripts/bench-core $(ARGS)
 
+fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number repeats a run)
+	scripts/kernel base
+	$(programs)
+	scripts/vm --timeout 0 --env LPM_MTRIE_FUZZ_SECONDS=$(or $(SECONDS),600) $(if $(SEED),--env LPM_MTRIE_SEED=$(SEED)) \
+		-- target/x86_64-unknown-linux-musl/release/suite fuzz
+
 setup: ## install what is missing; says what and why
 	scripts/setup
 
@@ -78,4 +84,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core fuzz-vm setup kernel kernel-debug module user fmt clean

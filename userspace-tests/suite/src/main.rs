@@ -20,6 +20,7 @@ mod contract;
 mod delegation;
 mod ftrace;
 mod fault_injection;
+mod fuzz;
 mod harness;
 mod instructions;
 mod kernel_module;

@@ -86,6 +86,18 @@ impl Model {
         Err(ENOENT)
     }
 
+    /// Writes through the value that a lookup of `key` finds, as programs may.
+    pub fn write_found(&mut self, key: &[u8], value: &[u8]) {
+        let wanted = Prefix::from_key(key);
+        let covering = self
+            .entries
+            .iter_mut()
+            .filter(|(prefix, _)| prefix.covers(&wanted));
+        if let Some((_, (_, found))) = covering.max_by_key(|(prefix, _)| prefix.len) {
+            *found = value.to_vec();
+        }
+    }
+
     /// The key after `key`; the first one for none or an unknown one.
     pub fn next_key(&self, key: Option<&[u8]>) -> Result<Vec<u8>, i32> {
         let known = key

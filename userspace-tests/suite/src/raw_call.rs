@@ -142,6 +142,17 @@ impl RawCall {
             .put_memory(16, &packet)
     }
 
+    /// What the kernel has written to the call's memory number `index`.
+    pub fn memory(&self, index: usize) -> &[u8] {
+        &self.memory[index]
+    }
+
+    pub fn get32(&self, at: usize) -> u32 {
+        let mut word = [0; 4];
+        word.copy_from_slice(&self.attr[at..at + 4]);
+        u32::from_ne_bytes(word)
+    }
+
     /// Makes the call: what the kernel returned, or the errno.
     ///
     /// # Safety

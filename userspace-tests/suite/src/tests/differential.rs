@@ -3,7 +3,7 @@
 //! every value and the whole walk are the same.
 
 mod announced;
-mod keys;
+pub mod keys;
 mod three;
 
 use std::io::{self, Write};

@@ -280,8 +280,8 @@ fn crosswise(on: Type) -> Result<()> {
 fn perf_event(on: Type) -> Result<()> {
     let loaded = Loaded::new(on)?;
     let program = loaded.object.load_program("on_clock")?;
-    let cpus = thread::available_parallelism()?.get() as i32;
-    let clocks = (0..cpus).map(|cpu| perf::clock_of_cpu(200_000, cpu));
+    let cpus = thread::available_parallelism()?.get();
+    let clocks = (0..cpus).map(|cpu| perf::cpu_clock_on(cpu, 200_000));
     let clocks: Vec<OwnedFd> = clocks.collect::<Result<_>>()?;
     let links = clocks.iter().map(|clock| attach(&program, clock));
     let links: Vec<OwnedFd> = links.collect::<Result<_>>()?;

@@ -9,11 +9,12 @@ mod batch;
 mod btf;
 mod concurrency;
 mod create;
-mod differential;
+pub mod differential;
 mod elements;
 mod faults;
 mod faults_life;
 mod freeze;
+mod fuzz;
 mod helpers;
 mod inner;
 mod map_fields;
@@ -63,6 +64,7 @@ pub fn all() -> Vec<Test> {
         differential::TESTS,
         concurrency::TESTS,
         torture::TESTS,
+        fuzz::TESTS,
         lock::TESTS,
         memcg::TESTS,
         &fault_injection::tests(&[faults::TESTS, faults_life::TESTS]),
