@@ -17,9 +17,9 @@ mod freeze;
 mod fuzz;
 mod helpers;
 mod inner;
-mod map_fields;
 mod kernel_map_tests;
 mod lock;
+mod map_fields;
 mod matching;
 mod memcg;
 mod module;
@@ -31,10 +31,10 @@ mod program_types;
 mod programs;
 mod references;
 mod sizes;
-mod torture;
-mod values_in_programs;
 mod tokens;
 mod tools;
+mod torture;
+mod values_in_programs;
 
 use crate::{fault_injection, harness::Test};
 
