@@ -48,7 +48,7 @@ enum outcome {
 	NOT_WRITTEN,	/* a word written through the pointer did not stay */
 };
 
-/* The instruction may_goto: falls through for some 250 ms, then jumps. */
+/* The instruction may_goto: jumps when some 250 ms are over. */
 static __always_inline int can_loop(void)
 {
 	asm volatile goto("1:.byte 0xe5; .byte 0; .long ((%l[no] - 1b - 8) / 8) & 0xffff; .short 0"

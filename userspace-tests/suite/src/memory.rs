@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much memory the kernel uses for itself, by its own account.
+//! How much memory the kernel uses for itself, by its own account, and what of
+//! it nothing points to.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result};
 
@@ -31,4 +32,26 @@ impl KernelMemory {
             percpu: figure("Percpu:")?,
         })
     }
+
+    /// How much the figure that grew most has grown.
+    pub fn growth_since(&self, before: &Self) -> u64 {
+        [
+            (self.slab, before.slab),
+            (self.vmalloc, before.vmalloc),
+            (self.percpu, before.percpu),
+        ]
+        .map(|(now, before)| now.saturating_sub(before))
+        .into_iter()
+        .fold(0, u64::max)
+    }
+}
+
+/// What kmemleak takes for lost, after a scan; `None` on a kernel without it.
+pub fn suspected_leaks() -> Result<Option<String>> {
+    const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
+    if !Path::new(KMEMLEAK).exists() {
+        return Ok(None);
+    }
+    fs::write(KMEMLEAK, "scan").context("have kmemleak scan")?;
+    fs::read_to_string(KMEMLEAK).context(KMEMLEAK).map(Some)
 }

@@ -59,7 +59,10 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (1, 1),
         &[],
         "The open file is still there.",
-        &mut || Ok(drop(same.take())),
+        &mut || {
+            drop(same.take());
+            Ok(())
+        },
     )?;
 
     let pin = Pin::new("tour");
@@ -68,7 +71,10 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (2, 2),
         &["bpf_map_get_with_uref"],
         "A pin is a file of its own. It would outlive this process.",
-        &mut || Ok(sys::obj_pin(map.fd(), pin.path())?),
+        &mut || {
+            sys::obj_pin(map.fd(), pin.path())?;
+            Ok(())
+        },
     )?;
     let mut got = None;
     step(
@@ -86,7 +92,10 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (2, 2),
         &["bpf_map_release", "bpf_map_put"],
         "The pin and the first descriptor are left.",
-        &mut || Ok(drop(got.take())),
+        &mut || {
+            drop(got.take());
+            Ok(())
+        },
     )?;
     let id = sys::map::info(map.fd())?.id;
     step(
@@ -104,7 +113,10 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (2, 2),
         &["bpf_map_release", "bpf_map_put"],
         "However it was opened, an open file holds the map by one of each.",
-        &mut || Ok(drop(got.take())),
+        &mut || {
+            drop(got.take());
+            Ok(())
+        },
     )?;
 
     let mut object = Loader::new()
@@ -148,7 +160,10 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (3, 2),
         &[],
         "Its link keeps it.",
-        &mut || Ok(drop(program.take())),
+        &mut || {
+            drop(program.take());
+            Ok(())
+        },
     )?;
     let mut map = Some(map);
     step(
@@ -158,7 +173,8 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "No descriptor is left; the pin and the program hold it.",
         &mut || {
             drop(object.take_map("lpm")?);
-            Ok(drop(map.take()))
+            drop(map.take());
+            Ok(())
         },
     )?;
     step(
@@ -166,11 +182,17 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         (1, 0),
         &["bpf_destroy_inode", "bpf_map_put_with_uref"],
         "Userspace has no way to it but the id; packets on lo still go through it.",
-        &mut || Ok(pin.remove()),
+        &mut || {
+            pin.remove();
+            Ok(())
+        },
     )?;
     story.end(
         "close() of the link: nothing holds the program, nothing the map",
-        || Ok(drop(link.take())),
+        || {
+            drop(link.take());
+            Ok(())
+        },
     )?;
     drop(ignoring);
     story.told_all()
