@@ -64,6 +64,9 @@ fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number
 	scripts/vm --timeout 0 --env LPM_MTRIE_FUZZ_SECONDS=$(or $(SECONDS),600) $(if $(SEED),--env LPM_MTRIE_SEED=$(SEED)) \
 		-- target/x86_64-unknown-linux-musl/release/suite fuzz
 
+series-check: ## checkpatch, codespell, rustfmt, kernel-doc of the series, patch by patch (scripts/series-check --help: more)
+	scripts/series-check text doc
+
 setup: ## install what is missing; says what and why
 	scripts/setup
 
@@ -84,4 +87,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core series-check fuzz-vm setup kernel kernel-debug module user fmt clean
