@@ -4,15 +4,23 @@
  * the argument.
  *
  * scripts/tools compiles this with SOURCE, a file of map_tests/ in the kernel's
- * tools/testing/selftests/bpf, and TEST, the function in it. The file names its
- * type by one constant, which is replaced here; the enum must be declared
- * before that. A check that fails ends the program with a line that says FAIL.
+ * tools/testing/selftests/bpf, and TEST, the function in it. The file runs on
+ * the types that map_tests/lpm_types.h picks, which this replaces. A check that
+ * fails ends the program with a line that says FAIL.
  */
+#define _MAP_TESTS_LPM_TYPES_H
+
 #include <linux/bpf.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-static unsigned int map_type;
-#define BPF_MAP_TYPE_LPM_TRIE map_type
+static enum bpf_map_type map_type;
+
+static void test_lpm_types(const char *name, void (*test)(enum bpf_map_type type))
+{
+	test(map_type);
+	printf("%s:PASS\n", name);
+}
 
 #include SOURCE
 
