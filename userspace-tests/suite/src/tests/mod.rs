@@ -36,6 +36,8 @@ mod tools;
 mod torture;
 mod values_in_programs;
 
+use std::thread;
+
 use crate::{fault_injection, harness::Test};
 
 /// In the order in which they run: the module's comings and goings last.
@@ -57,13 +59,12 @@ pub fn all() -> Vec<Test> {
         references::TESTS,
         programs::TESTS,
         program_types::TESTS,
-        values_in_programs::TESTS,
+        &on_two_cpus(&[values_in_programs::TESTS, torture::TESTS]),
         map_fields::TESTS,
         helpers::TESTS,
         inner::TESTS,
         differential::TESTS,
         concurrency::TESTS,
-        torture::TESTS,
         fuzz::TESTS,
         lock::TESTS,
         memcg::TESTS,
@@ -76,4 +77,17 @@ pub fn all() -> Vec<Test> {
         module_life::TESTS,
     ]
     .concat()
+}
+
+/// Tests of what two CPUs do at once: all of them or, said aloud, none.
+fn on_two_cpus(needing: &[&[Test]]) -> Vec<Test> {
+    let needing = needing.concat();
+    if thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1) {
+        return needing;
+    }
+    eprintln!(
+        "{} tests (values_held_*, torture) are left out: this machine has one CPU (scripts/vm --cpus 2)",
+        needing.len()
+    );
+    vec![]
 }
