@@ -72,6 +72,20 @@ quietly() {
 	return "$status"
 }
 
+# fresh_checks: forget what another checkout compiled of its own crates in
+# checks_target; cargo goes by the age of files, and would take it for this one's.
+fresh_checks() {
+	local member members=()
+	[[ $(cat "$checks_target/checkout" 2>/dev/null) != "$root" ]] || return 0
+	while read -r member; do
+		members+=(-p "$member")
+	done < <(cargo metadata --no-deps --format-version 1 | grep -o '"name":"[^"]*","version"' | cut -d'"' -f4)
+	mkdir -p "$checks_target"
+	cargo clean --quiet --target-dir "$checks_target" "${members[@]}"
+	cargo clean --quiet --release --target-dir "$checks_target" "${members[@]}"
+	echo "$root" >"$checks_target/checkout"
+}
+
 # hash_of FILE…: one sha256 over names (as given) and contents.
 hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
 

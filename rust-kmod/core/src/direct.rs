@@ -78,7 +78,7 @@ impl Direct {
     /// The slot of what begins with the bits of `index`.
     #[inline]
     pub(super) fn child(&self, index: usize) -> &Slot {
-        &self.slots[INDEXES | index % INDEXES]
+        &self.slots[INDEXES | (index % INDEXES)]
     }
 
     /// The word of `short` that `bits` bits of `index` lead to.

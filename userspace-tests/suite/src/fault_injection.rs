@@ -13,24 +13,13 @@ use std::{
 use anyhow::{Context, Result};
 use libc::EFAULT;
 
-use crate::harness::Test;
-
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
-/// The tests that this kernel can run: all of them or, said aloud, none. The
-/// debug kernel has to run them.
-pub fn tests(needing: &[&[Test]]) -> Vec<Test> {
+/// Whether this kernel has fault injection. The debug kernel has to.
+pub fn is_needed_or_there() -> bool {
     let debug = fs::read_to_string(RELEASE).is_ok_and(|name| name.trim().ends_with("-debug"));
-    let needing = needing.concat();
-    if debug || Path::new(FAIL_NTH).exists() {
-        return needing;
-    }
-    eprintln!(
-        "{} tests (faults_*) are left out: this kernel has no fault injection, the debug kernel has",
-        needing.len()
-    );
-    vec![]
+    debug || Path::new(FAIL_NTH).exists()
 }
 
 /// Says how many faults a call had, next to its test's verdict.

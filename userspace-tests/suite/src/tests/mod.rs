@@ -59,7 +59,8 @@ pub fn all() -> Vec<Test> {
         references::TESTS,
         programs::TESTS,
         program_types::TESTS,
-        &on_two_cpus(&[values_in_programs::TESTS, torture::TESTS]),
+        values_in_programs::TESTS,
+        torture::TESTS,
         map_fields::TESTS,
         helpers::TESTS,
         inner::TESTS,
@@ -68,7 +69,8 @@ pub fn all() -> Vec<Test> {
         fuzz::TESTS,
         lock::TESTS,
         memcg::TESTS,
-        &fault_injection::tests(&[faults::TESTS, faults_life::TESTS]),
+        faults::TESTS,
+        faults_life::TESTS,
         privilege::TESTS,
         tokens::TESTS,
         tools::TESTS,
@@ -79,15 +81,23 @@ pub fn all() -> Vec<Test> {
     .concat()
 }
 
-/// Tests of what two CPUs do at once: all of them or, said aloud, none.
-fn on_two_cpus(needing: &[&[Test]]) -> Vec<Test> {
-    let needing = needing.concat();
-    if thread::available_parallelism().is_ok_and(|cpus| cpus.get() > 1) {
-        return needing;
+/// Those that this machine can run; says aloud which ones it leaves out.
+pub fn runnable() -> Vec<Test> {
+    let mut tests = all();
+    if !fault_injection::is_needed_or_there() {
+        let needing = [faults::TESTS, faults_life::TESTS].concat();
+        let why = "faults_*: this kernel has no fault injection, the debug kernel has";
+        leave_out(&mut tests, &needing, why);
     }
-    eprintln!(
-        "{} tests (values_held_*, torture) are left out: this machine has one CPU (scripts/vm --cpus 2)",
-        needing.len()
-    );
-    vec![]
+    if thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1) {
+        let needing = [values_in_programs::TESTS, torture::TESTS].concat();
+        let why = "values_held_*, torture: this machine has one CPU (scripts/vm --cpus 2)";
+        leave_out(&mut tests, &needing, why);
+    }
+    tests
+}
+
+fn leave_out(tests: &mut Vec<Test>, needing: &[Test], why: &str) {
+    tests.retain(|test| !needing.iter().any(|other| other.name == test.name));
+    eprintln!("{} tests are left out, {why}", needing.len());
 }
