@@ -117,7 +117,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// The cases whose names contain one of the filters; all without filters.
+/// The cases whose names begin with one of the filters; all without filters.
 pub fn select(tests: &[Test], filters: &[String]) -> Vec<Case> {
     let cases = tests.iter().flat_map(|test| {
         let kinds: &[Kind] = match test.types {
@@ -131,7 +131,7 @@ pub fn select(tests: &[Test], filters: &[String]) -> Vec<Case> {
     });
     cases
         .filter(|case| {
-            filters.is_empty() || filters.iter().any(|filter| case.name().contains(filter))
+            filters.is_empty() || filters.iter().any(|filter| case.name().starts_with(filter))
         })
         .collect()
 }

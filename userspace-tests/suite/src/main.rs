@@ -2,7 +2,7 @@
 //! Tests of BPF_MAP_TYPE_LPM_MTRIE that run as root inside the test machine.
 //!
 //! ```text
-//! suite [FILTER…]         run the tests whose names contain one of the filters
+//! suite [FILTER…]         run the tests whose names begin with one of the filters
 //! suite --own [FILTER…]   leave out the runs on LPM_TRIE, which is compared elsewhere
 //! suite --list [FILTER…]  name them
 //! suite --tour            tell the life of a map, step by step
