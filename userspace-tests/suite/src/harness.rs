@@ -19,16 +19,28 @@ use crate::contract;
 #[derive(Clone, Copy)]
 pub struct Test {
     pub name: &'static str,
-    pub types: Types,
-    pub run: fn(Type) -> Result<()>,
+    types: Types,
+    run: fn(Type) -> Result<()>,
 }
 
-/// The map types for which a test's statement holds.
+impl Test {
+    /// Of LPM_TRIE's behaviour, which LPM_MTRIE keeps: it runs on both types.
+    pub const fn both(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
+        let types = Types::Both;
+        Self { name, types, run }
+    }
+
+    /// Of LPM_MTRIE alone, or of LPM_MTRIE against LPM_TRIE.
+    pub const fn mtrie(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
+        let types = Types::Mtrie;
+        Self { name, types, run }
+    }
+}
+
+/// The map types that a test runs on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Types {
-    /// LPM_TRIE's behaviour, which LPM_MTRIE keeps.
+enum Types {
     Both,
-    /// LPM_MTRIE alone (or LPM_MTRIE against LPM_TRIE in one test).
     Mtrie,
 }
 

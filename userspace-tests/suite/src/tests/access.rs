@@ -10,7 +10,7 @@ use lpm_mtrie::{Loader, Object, ObjectError, RawMap, sys};
 use super::pinning::Pin;
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, F_RDONLY, F_RDONLY_PROG, F_WRONLY, F_WRONLY_PROG, IPV4, Shape, value},
     model::ANY,
     objects,
@@ -18,31 +18,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "access_rdonly",
-        types: Types::Both,
-        run: rdonly,
-    },
-    Test {
-        name: "access_wronly",
-        types: Types::Both,
-        run: wronly,
-    },
-    Test {
-        name: "access_of_descriptors",
-        types: Types::Both,
-        run: descriptors,
-    },
-    Test {
-        name: "access_of_programs",
-        types: Types::Both,
-        run: programs,
-    },
-    Test {
-        name: "access_of_programs_and_userspace",
-        types: Types::Both,
-        run: programs_and_userspace,
-    },
+    Test::both("access_rdonly", rdonly),
+    Test::both("access_wronly", wronly),
+    Test::both("access_of_descriptors", descriptors),
+    Test::both("access_of_programs", programs),
+    Test::both("access_of_programs_and_userspace", programs_and_userspace),
 ];
 
 fn with_flags(on: Type, flags: u32, shape: Shape) -> Result<RawMap> {

@@ -9,26 +9,14 @@ use lpm_mtrie::sys::{self, map::MapAttr};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, F_NUMA_NODE, F_TOKEN_FD, IPV4},
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "attribute_log_names_the_attribute",
-        types: Types::Both,
-        run: names_the_attribute,
-    },
-    Test {
-        name: "attribute_log_is_empty_where_the_type_refuses",
-        types: Types::Both,
-        run: empty,
-    },
-    Test {
-        name: "attribute_log_bad_buffers",
-        types: Types::Both,
-        run: bad_buffers,
-    },
+    Test::both("attribute_log_names_the_attribute", names_the_attribute),
+    Test::both("attribute_log_is_empty_where_the_type_refuses", empty),
+    Test::both("attribute_log_bad_buffers", bad_buffers),
 ];
 
 type Change = fn(&mut MapAttr);

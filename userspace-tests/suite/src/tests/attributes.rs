@@ -7,7 +7,7 @@ use lpm_mtrie::{Loader, MapType, ObjectError, sys::map::MapAttr};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{
         self, F_NO_PREALLOC, F_NUMA_NODE, F_RDONLY, F_RDONLY_PROG, F_TOKEN_FD, F_WRONLY,
         F_WRONLY_PROG, IPV4,
@@ -16,31 +16,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "attributes_refused",
-        types: Types::Both,
-        run: refused,
-    },
-    Test {
-        name: "attributes_accepted",
-        types: Types::Both,
-        run: accepted,
-    },
-    Test {
-        name: "attributes_unknown_flags",
-        types: Types::Both,
-        run: unknown_flags,
-    },
-    Test {
-        name: "attributes_exclusive_map",
-        types: Types::Both,
-        run: exclusive,
-    },
-    Test {
-        name: "attributes_undeclared_type",
-        types: Types::Mtrie,
-        run: undeclared_type,
-    },
+    Test::both("attributes_refused", refused),
+    Test::both("attributes_accepted", accepted),
+    Test::both("attributes_unknown_flags", unknown_flags),
+    Test::both("attributes_exclusive_map", exclusive),
+    Test::mtrie("attributes_undeclared_type", undeclared_type),
 ];
 
 type Change = fn(&mut MapAttr);

@@ -11,7 +11,7 @@ use lpm_mtrie::{RawMap, sys};
 
 use crate::{
     btf_blob, check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, value},
     model::ANY,
     pages::BeforeNothing,
@@ -19,31 +19,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "pointers_of_elements",
-        types: Types::Both,
-        run: elements,
-    },
-    Test {
-        name: "pointers_of_batches",
-        types: Types::Both,
-        run: batches,
-    },
-    Test {
-        name: "batch_unknown_element_flags",
-        types: Types::Both,
-        run: batch_flags,
-    },
-    Test {
-        name: "pointers_to_attributes",
-        types: Types::Both,
-        run: attributes,
-    },
-    Test {
-        name: "pointers_and_descriptors_of_no_map",
-        types: Types::Both,
-        run: descriptors,
-    },
+    Test::both("pointers_of_elements", elements),
+    Test::both("pointers_of_batches", batches),
+    Test::both("batch_unknown_element_flags", batch_flags),
+    Test::both("pointers_to_attributes", attributes),
+    Test::both("pointers_and_descriptors_of_no_map", descriptors),
 ];
 
 /// The attributes of the element commands.

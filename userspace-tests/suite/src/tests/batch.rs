@@ -6,48 +6,20 @@ use libc::{EINVAL, ENOENT, ENOSPC};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, Shape, value},
     model::{ANY, EXIST, NOEXIST},
     prefix::v4,
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "batch_update",
-        types: Types::Both,
-        run: update,
-    },
-    Test {
-        name: "batch_update_stops_at_the_error",
-        types: Types::Both,
-        run: update_stops,
-    },
-    Test {
-        name: "batch_lookup",
-        types: Types::Both,
-        run: lookup,
-    },
-    Test {
-        name: "batch_lookup_cursors",
-        types: Types::Both,
-        run: cursors,
-    },
-    Test {
-        name: "batch_of_none",
-        types: Types::Both,
-        run: none,
-    },
-    Test {
-        name: "batch_delete",
-        types: Types::Both,
-        run: delete,
-    },
-    Test {
-        name: "batch_lookup_and_delete_is_refused",
-        types: Types::Both,
-        run: lookup_and_delete,
-    },
+    Test::both("batch_update", update),
+    Test::both("batch_update_stops_at_the_error", update_stops),
+    Test::both("batch_lookup", lookup),
+    Test::both("batch_lookup_cursors", cursors),
+    Test::both("batch_of_none", none),
+    Test::both("batch_delete", delete),
+    Test::both("batch_lookup_and_delete_is_refused", lookup_and_delete),
 ];
 
 /// `count` disjoint prefixes, already in the map's order.

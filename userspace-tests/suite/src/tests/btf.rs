@@ -10,26 +10,14 @@ use lpm_mtrie::sys;
 use crate::{
     btf_blob::{self, KEY, LOCKED, NO_SUCH, U32, U64},
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4},
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "btf_accepted",
-        types: Types::Both,
-        run: accepted,
-    },
-    Test {
-        name: "btf_refused",
-        types: Types::Both,
-        run: refused,
-    },
-    Test {
-        name: "btf_refused_descriptors",
-        types: Types::Both,
-        run: descriptors,
-    },
+    Test::both("btf_accepted", accepted),
+    Test::both("btf_refused", refused),
+    Test::both("btf_refused_descriptors", descriptors),
 ];
 
 fn accepted(on: Type) -> Result<()> {

@@ -13,18 +13,14 @@ use lpm_mtrie::RawMap;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, Shape},
     model::{ANY, Model},
     prefix::v4,
     random::Random,
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "concurrency_of_two_threads",
-    types: Types::Both,
-    run: two_threads,
-}];
+pub const TESTS: &[Test] = &[Test::both("concurrency_of_two_threads", two_threads)];
 
 const TIME: Duration = Duration::from_secs(2);
 /// Longer than a machine word: a torn replacement would show.

@@ -14,7 +14,7 @@ use lpm_mtrie::{Loader, RawMap, map, sys};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, F_NO_PREALLOC, IPV4},
     objects,
     prefix::v4,
@@ -22,46 +22,14 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "create_by_aya",
-        types: Types::Both,
-        run: by_aya,
-    },
-    Test {
-        name: "create_from_object",
-        types: Types::Both,
-        run: from_object,
-    },
-    Test {
-        name: "create_without_no_prealloc",
-        types: Types::Mtrie,
-        run: without_no_prealloc,
-    },
-    Test {
-        name: "id_is_listed_and_opens",
-        types: Types::Both,
-        run: id,
-    },
-    Test {
-        name: "ids_are_unique",
-        types: Types::Both,
-        run: unique_ids,
-    },
-    Test {
-        name: "info",
-        types: Types::Both,
-        run: info,
-    },
-    Test {
-        name: "fdinfo",
-        types: Types::Both,
-        run: fdinfo,
-    },
-    Test {
-        name: "fdinfo_memory",
-        types: Types::Mtrie,
-        run: memory,
-    },
+    Test::both("create_by_aya", by_aya),
+    Test::both("create_from_object", from_object),
+    Test::mtrie("create_without_no_prealloc", without_no_prealloc),
+    Test::both("id_is_listed_and_opens", id),
+    Test::both("ids_are_unique", unique_ids),
+    Test::both("info", info),
+    Test::both("fdinfo", fdinfo),
+    Test::mtrie("fdinfo_memory", memory),
 ];
 
 fn by_aya(on: Type) -> Result<()> {

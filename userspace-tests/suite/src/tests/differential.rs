@@ -16,33 +16,21 @@ use self::{
     three::Three,
 };
 use crate::{
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::Shape,
     random::{self, Random},
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("differential_nested", |on| random_streams(
-        on,
-        Spread::Nested
-    )),
-    test!("differential_dense", |on| random_streams(on, Spread::Dense)),
-    test!("differential_sparse", |on| random_streams(
-        on,
-        Spread::Sparse
-    )),
-    test!("differential_edges", |on| random_streams(on, Spread::Edges)),
-    test!("differential_announced", announced_streams),
+    Test::mtrie("differential_nested", |on| {
+        random_streams(on, Spread::Nested)
+    }),
+    Test::mtrie("differential_dense", |on| random_streams(on, Spread::Dense)),
+    Test::mtrie("differential_sparse", |on| {
+        random_streams(on, Spread::Sparse)
+    }),
+    Test::mtrie("differential_edges", |on| random_streams(on, Spread::Edges)),
+    Test::mtrie("differential_announced", announced_streams),
 ];
 
 /// From this many max_entries on, an LPM_MTRIE has a directly indexed root.

@@ -6,48 +6,20 @@ use libc::{EEXIST, EINVAL, ENOENT, ENOSPC};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, Shape, value},
     model::{ANY, EXIST, NOEXIST},
     prefix::v4,
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "elements_update_flags",
-        types: Types::Both,
-        run: update_flags,
-    },
-    Test {
-        name: "elements_lookup",
-        types: Types::Both,
-        run: lookup,
-    },
-    Test {
-        name: "elements_delete",
-        types: Types::Both,
-        run: delete,
-    },
-    Test {
-        name: "elements_full_map",
-        types: Types::Both,
-        run: full_map,
-    },
-    Test {
-        name: "elements_too_long_prefix",
-        types: Types::Both,
-        run: too_long_prefix,
-    },
-    Test {
-        name: "elements_host_bits",
-        types: Types::Both,
-        run: host_bits,
-    },
-    Test {
-        name: "elements_lookup_and_delete_is_refused",
-        types: Types::Both,
-        run: lookup_and_delete,
-    },
+    Test::both("elements_update_flags", update_flags),
+    Test::both("elements_lookup", lookup),
+    Test::both("elements_delete", delete),
+    Test::both("elements_full_map", full_map),
+    Test::both("elements_too_long_prefix", too_long_prefix),
+    Test::both("elements_host_bits", host_bits),
+    Test::both("elements_lookup_and_delete_is_refused", lookup_and_delete),
 ];
 
 /// BPF_F_LOCK, for values with a spin lock.

@@ -13,7 +13,7 @@ use crate::{
     check,
     content::{self, Content},
     fault_injection::{FaultInjection, report},
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, Shape},
     model::ANY,
     prefix::v4,
@@ -22,11 +22,9 @@ use crate::{
 
 macro_rules! test {
     ($name:ident, $shape:expr, $present:expr, $call:expr) => {
-        Test {
-            name: concat!("faults_in_", stringify!($name)),
-            types: Types::Mtrie,
-            run: |on| one_call(on, $shape, &$present, $call),
-        }
+        Test::mtrie(concat!("faults_in_", stringify!($name)), |on| {
+            one_call(on, $shape, &$present, $call)
+        })
     };
 }
 
@@ -104,21 +102,13 @@ pub const TESTS: &[Test] = &[
         map,
         2
     )),
-    Test {
-        name: "faults_in_update_batch",
-        types: Types::Mtrie,
-        run: |on| one_batch(on, BPF_MAP_UPDATE_BATCH, &[EIGHT]),
-    },
-    Test {
-        name: "faults_in_delete_batch",
-        types: Types::Mtrie,
-        run: |on| one_batch(on, BPF_MAP_DELETE_BATCH, &IN_BATCH),
-    },
-    Test {
-        name: "faults_in_lookup_and_delete_batch",
-        types: Types::Mtrie,
-        run: lookup_and_delete_batch,
-    },
+    Test::mtrie("faults_in_update_batch", |on| {
+        one_batch(on, BPF_MAP_UPDATE_BATCH, &[EIGHT])
+    }),
+    Test::mtrie("faults_in_delete_batch", |on| {
+        one_batch(on, BPF_MAP_DELETE_BATCH, &IN_BATCH)
+    }),
+    Test::mtrie("faults_in_lookup_and_delete_batch", lookup_and_delete_batch),
 ];
 
 fn key((address, len): Address) -> Vec<u8> {

@@ -18,7 +18,7 @@ use super::{create::ids, pinning::Pin};
 use crate::{
     btf_blob, check, content,
     fault_injection::{FaultInjection, NoPages, report},
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     instructions::{EXIT, R0, R1, load_map, set},
     kernel_module,
     maps::{self, IPV4, value},
@@ -29,27 +29,17 @@ use crate::{
     requests::{By, Requests, SHAPE},
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("faults_in_create", |on| create(&maps::attr(on, IPV4))),
-    test!("faults_in_create_with_a_direct_root", direct_root),
-    test!("faults_in_create_with_btf", with_btf),
-    test!("faults_in_create_of_an_outer_map", outer_map),
-    test!("faults_in_pin", pin),
-    test!("faults_in_get", get),
-    test!("faults_in_program_load", program_load),
-    test!("faults_in_pages_for_programs", pages_for_programs),
-    test!("faults_leave_nothing_charged", nothing_charged),
-    test!("faults_leave_nothing_to_kmemleak", nothing_to_kmemleak),
+    Test::mtrie("faults_in_create", |on| create(&maps::attr(on, IPV4))),
+    Test::mtrie("faults_in_create_with_a_direct_root", direct_root),
+    Test::mtrie("faults_in_create_with_btf", with_btf),
+    Test::mtrie("faults_in_create_of_an_outer_map", outer_map),
+    Test::mtrie("faults_in_pin", pin),
+    Test::mtrie("faults_in_get", get),
+    Test::mtrie("faults_in_program_load", program_load),
+    Test::mtrie("faults_in_pages_for_programs", pages_for_programs),
+    Test::mtrie("faults_leave_nothing_charged", nothing_charged),
+    Test::mtrie("faults_leave_nothing_to_kmemleak", nothing_to_kmemleak),
 ];
 
 /// What every call may say, and what some say besides: a pin has no inode (ENOSPC), the

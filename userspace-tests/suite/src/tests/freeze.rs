@@ -9,7 +9,7 @@ use lpm_mtrie::Loader;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, value},
     model::ANY,
     objects,
@@ -17,16 +17,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "freeze_stops_userspace",
-        types: Types::Both,
-        run: userspace,
-    },
-    Test {
-        name: "freeze_lets_programs_write",
-        types: Types::Both,
-        run: programs,
-    },
+    Test::both("freeze_stops_userspace", userspace),
+    Test::both("freeze_lets_programs_write", programs),
 ];
 
 fn userspace(on: Type) -> Result<()> {

@@ -16,15 +16,11 @@ use anyhow::{Context, Result};
 use crate::{
     check,
     fuzz::{calls::Calls, life, programs, target::Target},
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     random::{self, Random},
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "fuzz",
-    types: Types::Mtrie,
-    run: fuzz,
-}];
+pub const TESTS: &[Test] = &[Test::mtrie("fuzz", fuzz)];
 
 /// So few that every kind of call is still accepted and refused.
 const LEAST_ROUNDS: u64 = 10;

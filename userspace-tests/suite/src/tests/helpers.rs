@@ -7,15 +7,11 @@ use lpm_mtrie::{Loader, ObjectError};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     objects,
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "helpers_refused",
-    types: Types::Mtrie,
-    run: refused,
-}];
+pub const TESTS: &[Test] = &[Test::mtrie("helpers_refused", refused)];
 
 /// ENOTSUPP of the kernel, which has no name in userspace.
 const ENOTSUPP: i32 = 524;

@@ -13,7 +13,7 @@ use lpm_mtrie::{Loader, Object, RawMap, sys};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, Shape, value},
     model::ANY,
     objects,
@@ -21,31 +21,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "inner_used_by_programs",
-        types: Types::Both,
-        run: used,
-    },
-    Test {
-        name: "inner_replaced",
-        types: Types::Both,
-        run: replaced,
-    },
-    Test {
-        name: "inner_replaced_while_programs_use_it",
-        types: Types::Both,
-        run: replaced_in_use,
-    },
-    Test {
-        name: "inner_must_match_the_template",
-        types: Types::Both,
-        run: must_match,
-    },
-    Test {
-        name: "inner_of_the_other_type_is_refused",
-        types: Types::Mtrie,
-        run: other_type,
-    },
+    Test::both("inner_used_by_programs", used),
+    Test::both("inner_replaced", replaced),
+    Test::both("inner_replaced_while_programs_use_it", replaced_in_use),
+    Test::both("inner_must_match_the_template", must_match),
+    Test::mtrie("inner_of_the_other_type_is_refused", other_type),
 ];
 
 /// The outer maps of bpf/inner.bpf.c, the programs that go through them, and

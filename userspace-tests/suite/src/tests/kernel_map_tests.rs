@@ -6,16 +6,14 @@ use anyhow::Result;
 
 use crate::{
     check, command,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
 };
 
 macro_rules! test {
     ($name:literal) => {
-        Test {
-            name: concat!("kernel_map_test_", $name),
-            types: Types::Both,
-            run: |on| passes(on, concat!("lpm_", $name)),
-        }
+        Test::both(concat!("kernel_map_test_", $name), |on| {
+            passes(on, concat!("lpm_", $name))
+        })
     };
 }
 
@@ -23,11 +21,7 @@ pub const TESTS: &[Test] = &[
     test!("basic_ops"),
     test!("batch_ops"),
     test!("get_next_key"),
-    Test {
-        name: "kernel_map_tests_fail_without_the_type",
-        types: Types::Mtrie,
-        run: fails,
-    },
+    Test::mtrie("kernel_map_tests_fail_without_the_type", fails),
 ];
 
 fn passes(on: Type, program: &str) -> Result<()> {

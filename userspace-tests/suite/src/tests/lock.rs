@@ -19,7 +19,7 @@ use lpm_mtrie::{
 
 use crate::{
     check, content,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::value,
     model::ANY,
     objects, perf,
@@ -28,25 +28,15 @@ use crate::{
     wait,
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("lock_refuses_its_holder_in_a_syscall", |on| reentered(
-        on, syscalls
-    )),
-    test!("lock_refuses_its_holder_in_a_program", |on| reentered(
-        on, programs
-    )),
-    test!("lock_refuses_its_holder_in_a_tracepoint", tracepoint),
-    test!("lock_beside_a_perf_event", perf_event),
+    Test::mtrie("lock_refuses_its_holder_in_a_syscall", |on| {
+        reentered(on, syscalls)
+    }),
+    Test::mtrie("lock_refuses_its_holder_in_a_program", |on| {
+        reentered(on, programs)
+    }),
+    Test::mtrie("lock_refuses_its_holder_in_a_tracepoint", tracepoint),
+    Test::mtrie("lock_beside_a_perf_event", perf_event),
 ];
 
 /// `enum count` of bpf/reenter.bpf.c.

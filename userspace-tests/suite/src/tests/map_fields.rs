@@ -9,21 +9,13 @@ use lpm_mtrie::{Loader, ObjectError, RawMap, sys};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     objects,
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "map_fields_read_by_a_program",
-        types: Types::Both,
-        run: read,
-    },
-    Test {
-        name: "map_fields_not_written_by_a_program",
-        types: Types::Both,
-        run: not_written,
-    },
+    Test::both("map_fields_read_by_a_program", read),
+    Test::both("map_fields_not_written_by_a_program", not_written),
 ];
 
 fn read(on: Type) -> Result<()> {

@@ -6,38 +6,18 @@ use libc::ENOENT;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, value},
     model::{ANY, Model},
     prefix::v4,
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "matching_nested_prefixes",
-        types: Types::Both,
-        run: nested,
-    },
-    Test {
-        name: "matching_default_route",
-        types: Types::Both,
-        run: default_route,
-    },
-    Test {
-        name: "matching_short_keys",
-        types: Types::Both,
-        run: short_keys,
-    },
-    Test {
-        name: "matching_bits_beyond_the_prefixlen",
-        types: Types::Both,
-        run: bits_beyond,
-    },
-    Test {
-        name: "matching_all_8_bit_prefixes",
-        types: Types::Both,
-        run: all_of_8_bits,
-    },
+    Test::both("matching_nested_prefixes", nested),
+    Test::both("matching_default_route", default_route),
+    Test::both("matching_short_keys", short_keys),
+    Test::both("matching_bits_beyond_the_prefixlen", bits_beyond),
+    Test::both("matching_all_8_bit_prefixes", all_of_8_bits),
 ];
 
 fn nested(on: Type) -> Result<()> {

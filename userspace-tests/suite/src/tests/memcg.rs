@@ -14,7 +14,7 @@ use crate::{
     check,
     content::{self, Content},
     fault_injection,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps,
     memory_cgroup::{IN_ADVANCE, MemoryCgroup},
     prefix::{Prefix, v4},
@@ -23,20 +23,10 @@ use crate::{
     wait,
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("memcg_charges_the_creator", charges_the_creator),
-    test!("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
-    test!("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
+    Test::mtrie("memcg_charges_the_creator", charges_the_creator),
+    Test::mtrie("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
+    Test::mtrie("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
 ];
 
 const MIB: u64 = 1 << 20;

@@ -10,7 +10,7 @@ use lpm_mtrie::{Loader, sys, sys::map::MapAttr};
 use super::pinning::Pin;
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     kernel_module::{self as module, references, remove, wait_for},
     maps::{self, IPV4, value},
     model::ANY,
@@ -19,29 +19,19 @@ use crate::{
     unprivileged,
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("module_reference_per_map", per_map),
-    test!("module_reference_by_pin_alone", pin_alone),
-    test!("module_reference_by_program_alone", program_alone),
-    test!("module_reference_by_template_alone", template_alone),
-    test!(
+    Test::mtrie("module_reference_per_map", per_map),
+    Test::mtrie("module_reference_by_pin_alone", pin_alone),
+    Test::mtrie("module_reference_by_program_alone", program_alone),
+    Test::mtrie("module_reference_by_template_alone", template_alone),
+    Test::mtrie(
         "module_no_reference_left_by_failed_creations",
-        failed_creations
+        failed_creations,
     ),
-    test!("module_stays_while_a_map_lives", stays),
-    test!("module_loads_by_itself", loads_by_itself),
-    test!("module_does_not_load_without_cap_bpf", not_without_cap_bpf),
-    test!("module_does_not_load_for_bad_attributes", wrong_attributes),
+    Test::mtrie("module_stays_while_a_map_lives", stays),
+    Test::mtrie("module_loads_by_itself", loads_by_itself),
+    Test::mtrie("module_does_not_load_without_cap_bpf", not_without_cap_bpf),
+    Test::mtrie("module_does_not_load_for_bad_attributes", wrong_attributes),
 ];
 
 /// The module is there and nothing uses it.

@@ -15,7 +15,7 @@ use libc::{EEXIST, EINVAL, ENOEXEC, EWOULDBLOCK};
 use super::module::{loaded_and_idle, removed};
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     kernel_module::{self as module, insert, remove, wait_for},
     maps::{self, IPV4, value},
     memory::{KernelMemory, suspected_leaks},
@@ -24,31 +24,21 @@ use crate::{
     wait,
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Mtrie,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("module_loaded_used_and_removed_500_times", many_times),
-    test!("module_removed_while_maps_are_created", against_creation),
-    test!("module_loads_once_for_many_at_once", many_at_once),
-    test!("module_for_another_kernel_is_refused", another_kernel),
-    test!("module_second_registration_is_refused", second),
-    test!(
+    Test::mtrie("module_loaded_used_and_removed_500_times", many_times),
+    Test::mtrie("module_removed_while_maps_are_created", against_creation),
+    Test::mtrie("module_loads_once_for_many_at_once", many_at_once),
+    Test::mtrie("module_for_another_kernel_is_refused", another_kernel),
+    Test::mtrie("module_second_registration_is_refused", second),
+    Test::mtrie(
         "module_registration_of_an_undeclared_number_is_refused",
-        undeclared
+        undeclared,
     ),
-    test!(
+    Test::mtrie(
         "module_registration_of_a_built_in_type_is_refused",
-        built_in
+        built_in,
     ),
-    test!("module_registration_without_an_op_is_refused", incomplete),
+    Test::mtrie("module_registration_without_an_op_is_refused", incomplete),
 ];
 
 fn image() -> Result<Vec<u8>> {

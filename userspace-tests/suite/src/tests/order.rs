@@ -6,7 +6,7 @@ use libc::ENOENT;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, value},
     model::{ANY, Model},
     prefix::v4,
@@ -14,36 +14,12 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "order_empty_map",
-        types: Types::Both,
-        run: empty,
-    },
-    Test {
-        name: "order_is_post_order",
-        types: Types::Both,
-        run: post_order,
-    },
-    Test {
-        name: "order_unknown_key_starts_over",
-        types: Types::Both,
-        run: unknown_key,
-    },
-    Test {
-        name: "order_against_model",
-        types: Types::Both,
-        run: against_model,
-    },
-    Test {
-        name: "order_delete_while_walking",
-        types: Types::Both,
-        run: delete_while_walking,
-    },
-    Test {
-        name: "order_deletions_around_the_cursor",
-        types: Types::Both,
-        run: around_the_cursor,
-    },
+    Test::both("order_empty_map", empty),
+    Test::both("order_is_post_order", post_order),
+    Test::both("order_unknown_key_starts_over", unknown_key),
+    Test::both("order_against_model", against_model),
+    Test::both("order_delete_while_walking", delete_while_walking),
+    Test::both("order_deletions_around_the_cursor", around_the_cursor),
 ];
 
 fn empty(on: Type) -> Result<()> {

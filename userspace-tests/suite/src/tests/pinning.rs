@@ -9,7 +9,7 @@ use lpm_mtrie::{Loader, RawMap, map, sys};
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4, value},
     model::ANY,
     objects,
@@ -18,16 +18,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "pin_reopen_unpin",
-        types: Types::Both,
-        run: reopen,
-    },
-    Test {
-        name: "pin_shared_by_two_programs",
-        types: Types::Both,
-        run: shared,
-    },
+    Test::both("pin_reopen_unpin", reopen),
+    Test::both("pin_shared_by_two_programs", shared),
 ];
 
 /// A path in the BPF file system that is removed at the test's end.

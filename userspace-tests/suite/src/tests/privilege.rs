@@ -10,32 +10,16 @@ use lpm_mtrie::sys;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4},
     unprivileged::{CAP_BPF, CAP_SYS_ADMIN, errno_of, errno_with, in_child},
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "privilege_without_cap_bpf",
-        types: Types::Both,
-        run: without_cap_bpf,
-    },
-    Test {
-        name: "privilege_of_a_plain_user",
-        types: Types::Both,
-        run: plain_user,
-    },
-    Test {
-        name: "privilege_in_a_user_namespace",
-        types: Types::Both,
-        run: user_namespace,
-    },
-    Test {
-        name: "privilege_to_open_by_id",
-        types: Types::Both,
-        run: by_id,
-    },
+    Test::both("privilege_without_cap_bpf", without_cap_bpf),
+    Test::both("privilege_of_a_plain_user", plain_user),
+    Test::both("privilege_in_a_user_namespace", user_namespace),
+    Test::both("privilege_to_open_by_id", by_id),
 ];
 
 fn without_cap_bpf(on: Type) -> Result<()> {

@@ -19,19 +19,13 @@ use lpm_mtrie::{
 };
 
 use super::programs::{Runs, packet, steps};
-use crate::{
-    check,
-    harness::{Test, Types},
-    model::ANY,
-};
+use crate::{check, harness::Test, model::ANY};
 
 macro_rules! test {
     ($name:ident, $load:expr, $trigger:expr) => {
-        Test {
-            name: concat!("programs_", stringify!($name)),
-            types: Types::Both,
-            run: |on| steps(on, $load, $trigger),
-        }
+        Test::both(concat!("programs_", stringify!($name)), |on| {
+            steps(on, $load, $trigger)
+        })
     };
 }
 

@@ -21,7 +21,7 @@ use lpm_mtrie::{
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::value,
     model::ANY,
     objects, perf,
@@ -31,11 +31,9 @@ use crate::{
 
 macro_rules! test {
     ($name:ident, $program:literal, $trigger:expr) => {
-        Test {
-            name: concat!("programs_", stringify!($name)),
-            types: Types::Both,
-            run: |on| steps(on, |object| Ok(object.load_program($program)?), $trigger),
-        }
+        Test::both(concat!("programs_", stringify!($name)), |on| {
+            steps(on, |object| Ok(object.load_program($program)?), $trigger)
+        })
     };
 }
 

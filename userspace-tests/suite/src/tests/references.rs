@@ -19,7 +19,7 @@ use lpm_mtrie::{
 use super::pinning::Pin;
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, IPV4},
     model::ANY,
     objects,
@@ -27,32 +27,20 @@ use crate::{
     tour, wait,
 };
 
-macro_rules! test {
-    ($name:literal, $run:expr) => {
-        Test {
-            name: $name,
-            types: Types::Both,
-            run: $run,
-        }
-    };
-}
-
 pub const TESTS: &[Test] = &[
-    test!("references_create_dup_close", create_dup_close),
-    test!("references_of_a_program_that_uses_it", program),
-    test!("references_pin_get_unpin", pin_get_unpin),
-    test!("references_fd_by_id", fd_by_id),
-    test!("references_inner_map_and_template", inner),
-    test!("references_held_by_a_pin_alone", pin_alone),
-    test!("references_held_by_a_program_alone", program_alone),
-    test!("references_held_by_a_link_alone", link_alone),
-    test!("references_held_by_an_outer_map_alone", outer_alone),
-    Test {
-        name: "references_as_the_tour_tells",
-        types: Types::Mtrie,
-        // Each step of it checks the counters and the functions that it names.
-        run: |on| tour::run(on, &mut io::sink()),
-    },
+    Test::both("references_create_dup_close", create_dup_close),
+    Test::both("references_of_a_program_that_uses_it", program),
+    Test::both("references_pin_get_unpin", pin_get_unpin),
+    Test::both("references_fd_by_id", fd_by_id),
+    Test::both("references_inner_map_and_template", inner),
+    Test::both("references_held_by_a_pin_alone", pin_alone),
+    Test::both("references_held_by_a_program_alone", program_alone),
+    Test::both("references_held_by_a_link_alone", link_alone),
+    Test::both("references_held_by_an_outer_map_alone", outer_alone),
+    // Each step of it checks the counters and the functions that it names.
+    Test::mtrie("references_as_the_tour_tells", |on| {
+        tour::run(on, &mut io::sink())
+    }),
 ];
 
 /// A map, and what watches it.

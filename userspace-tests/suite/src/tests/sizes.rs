@@ -5,18 +5,14 @@ use anyhow::Result;
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, Shape},
     model::{ANY, Model},
     prefix::Prefix,
     random::Random,
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "sizes_of_keys_and_values",
-    types: Types::Both,
-    run: sizes,
-}];
+pub const TESTS: &[Test] = &[Test::both("sizes_of_keys_and_values", sizes)];
 
 const DATA: [u32; 6] = [1, 4, 8, 16, 33, 256];
 const VALUES: [u32; 6] = [1, 4, 8, 12, 64, 4096];

@@ -10,38 +10,18 @@ use lpm_mtrie::RawMap;
 
 use crate::{
     check, delegation,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     kernel_module,
     maps::{self, F_TOKEN_FD, IPV4},
     prefix::v4,
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "token_grants_the_type",
-        types: Types::Both,
-        run: grants,
-    },
-    Test {
-        name: "token_by_the_type_s_name",
-        types: Types::Both,
-        run: by_name,
-    },
-    Test {
-        name: "token_grants_another_type",
-        types: Types::Both,
-        run: another_type,
-    },
-    Test {
-        name: "token_grants_another_command",
-        types: Types::Both,
-        run: another_command,
-    },
-    Test {
-        name: "token_loads_the_module",
-        types: Types::Mtrie,
-        run: loads_the_module,
-    },
+    Test::both("token_grants_the_type", grants),
+    Test::both("token_by_the_type_s_name", by_name),
+    Test::both("token_grants_another_type", another_type),
+    Test::both("token_grants_another_command", another_command),
+    Test::mtrie("token_loads_the_module", loads_the_module),
 ];
 
 /// Creates a map in a user namespace, with a token of these masks, and uses

@@ -24,7 +24,7 @@ use super::pinning::Pin;
 use crate::{
     btf_blob::{self, KEY, U64},
     check, command,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     maps::{self, F_NO_PREALLOC, IPV4, value},
     model::ANY,
     objects,
@@ -32,56 +32,27 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test {
-        name: "tools_stock_bpftool",
-        types: Types::Both,
-        run: |on| describes_and_edits(on, Tool::Stock),
-    },
-    Test {
-        name: "tools_patched_bpftool",
-        types: Types::Both,
-        run: |on| describes_and_edits(on, Tool::Patched),
-    },
-    Test {
-        name: "tools_stock_bpftool_creates_by_name_what_it_knows",
-        types: Types::Mtrie,
-        run: stock_creation,
-    },
-    Test {
-        name: "create_by_bpftool",
-        types: Types::Both,
-        run: creation,
-    },
-    Test {
-        name: "create_by_stock_libbpf",
-        types: Types::Mtrie,
-        run: |on| loads_an_object(on, Tool::Stock),
-    },
-    Test {
-        name: "create_by_patched_libbpf",
-        types: Types::Mtrie,
-        run: |on| loads_an_object(on, Tool::Patched),
-    },
-    Test {
-        name: "tools_patched_bpftool_probes_the_type",
-        types: Types::Mtrie,
-        run: probe,
-    },
-    Test {
-        name: "tools_aya_s_loader_refuses_the_number",
-        types: Types::Mtrie,
-        run: aya_loader,
-    },
-    Test {
-        name: "tools_libbpf_rs",
-        types: Types::Mtrie,
-        run: libbpf_rs,
-    },
-    Test {
-        name: "tools_cilium_ebpf",
-        types: Types::Both,
-        run: cilium_ebpf,
-    },
+    Test::both("tools_stock_bpftool", |on| {
+        describes_and_edits(on, Tool::Stock)
+    }),
+    Test::both("tools_patched_bpftool", |on| {
+        describes_and_edits(on, Tool::Patched)
+    }),
+    Test::mtrie(
+        "tools_stock_bpftool_creates_by_name_what_it_knows",
+        stock_creation,
+    ),
+    Test::both("create_by_bpftool", creation),
+    Test::mtrie("create_by_stock_libbpf", |on| {
+        loads_an_object(on, Tool::Stock)
+    }),
+    Test::mtrie("create_by_patched_libbpf", |on| {
+        loads_an_object(on, Tool::Patched)
+    }),
+    Test::mtrie("tools_patched_bpftool_probes_the_type", probe),
+    Test::mtrie("tools_aya_s_loader_refuses_the_number", aya_loader),
+    Test::mtrie("tools_libbpf_rs", libbpf_rs),
+    Test::both("tools_cilium_ebpf", cilium_ebpf),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -38,17 +38,13 @@ use self::{
 };
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     kernel_module,
     random::{self, Random},
     wait,
 };
 
-pub const TESTS: &[Test] = &[Test {
-    name: "torture",
-    types: Types::Mtrie,
-    run: torture,
-}];
+pub const TESTS: &[Test] = &[Test::mtrie("torture", torture)];
 
 /// Syscalls of a thread for each step of the environment's.
 const SYSCALLS: usize = 10;

@@ -13,7 +13,7 @@ use lpm_mtrie::{
 
 use crate::{
     check,
-    harness::{Test, Type, Types},
+    harness::{Test, Type},
     model::ANY,
     objects,
     prefix::v4,
@@ -22,11 +22,7 @@ use crate::{
 
 macro_rules! test {
     ($name:literal, $holder:expr, $change:expr) => {
-        Test {
-            name: $name,
-            types: Types::Both,
-            run: |on| kept(on, &$holder, $change),
-        }
+        Test::both($name, |on| kept(on, &$holder, $change))
     };
 }
 
