@@ -161,13 +161,23 @@ impl RawCall {
     /// read or write there what the command says.
     pub unsafe fn make(&mut self) -> Result<i64, i32> {
         // SAFETY: the kernel reads and writes at most `size` bytes of `attr`, which has more; for
-        // the addresses the caller vouches.
-        let ret =
-            unsafe { libc::syscall(libc::SYS_bpf, self.cmd, self.attr.as_mut_ptr(), self.size) };
-        if ret >= 0 {
-            return Ok(ret);
-        }
-        // SAFETY: errno of this thread.
-        Err(unsafe { *libc::__errno_location() })
+        // the addresses in it the caller vouches.
+        unsafe { bpf(self.cmd, self.attr.as_mut_ptr() as u64, self.size) }
     }
+}
+
+/// bpf(2) with attributes at any address: what the kernel returned, or the errno.
+///
+/// # Safety
+///
+/// Where `attr`, or an address in what it points to, is one of this process's
+/// memory, the kernel may read or write there what the command says.
+pub unsafe fn bpf(cmd: u32, attr: u64, size: usize) -> Result<i64, i32> {
+    // SAFETY: a bad address is an errno; for the others the caller vouches.
+    let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd, attr, size) };
+    if ret >= 0 {
+        return Ok(ret);
+    }
+    // SAFETY: errno of this thread.
+    Err(unsafe { *libc::__errno_location() })
 }

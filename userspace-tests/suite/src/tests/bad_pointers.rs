@@ -16,6 +16,7 @@ use crate::{
     model::ANY,
     pages::BeforeNothing,
     prefix::v4,
+    raw_call,
 };
 
 pub const TESTS: &[Test] = &[
@@ -52,16 +53,13 @@ struct Batch {
 
 /// Any bpf(2) call: whatever it says, the kernel checks it.
 fn call<A>(cmd: bpf_cmd, attr: &mut A) -> io::Result<i64> {
-    raw_call(cmd, (&raw mut *attr) as u64, mem::size_of::<A>())
+    call_at(cmd, (&raw mut *attr) as u64, mem::size_of::<A>())
 }
 
-fn raw_call(cmd: bpf_cmd, attr: u64, size: usize) -> io::Result<i64> {
+fn call_at(cmd: bpf_cmd, attr: u64, size: usize) -> io::Result<i64> {
     // SAFETY: the callers give addresses of their own live buffers, or ones
     // where this process has nothing that could be overwritten.
-    match unsafe { libc::syscall(libc::SYS_bpf, cmd as u32, attr, size) } {
-        -1 => Err(io::Error::last_os_error()),
-        answer => Ok(answer),
-    }
+    unsafe { raw_call::bpf(cmd as u32, attr, size) }.map_err(io::Error::from_raw_os_error)
 }
 
 /// Addresses where nothing of this process is: null, an unmapped page, a bit
@@ -287,10 +285,10 @@ fn attributes(on: Type) -> Result<()> {
     for cmd in COMMANDS {
         for address in NOWHERE {
             let why = format!("{cmd:?}, attributes at {address:#x}");
-            check::errno(raw_call(cmd, address, 32), EFAULT, &why)?;
+            check::errno(call_at(cmd, address, 32), EFAULT, &why)?;
         }
         let why = format!("{cmd:?}, attributes of more than a page");
-        check::errno(raw_call(cmd, (&raw const good) as u64, 4097), E2BIG, &why)?;
+        check::errno(call_at(cmd, (&raw const good) as u64, 4097), E2BIG, &why)?;
 
         let mut long = [0u64; 64];
         long[63] = 1;
@@ -305,7 +303,7 @@ fn attributes(on: Type) -> Result<()> {
     let size = mem::offset_of!(Element, value);
     for cmd in [BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM] {
         let why = format!("{cmd:?}, attributes that end before the value");
-        check::errno(raw_call(cmd, (&raw const good) as u64, size), EFAULT, &why)?;
+        check::errno(call_at(cmd, (&raw const good) as u64, size), EFAULT, &why)?;
     }
     unchanged(&map, &key, "after all this")?;
 
