@@ -68,7 +68,8 @@ impl MemoryCgroup {
         Ok(child)
     }
 
-    fn enter(&self) -> io::Result<()> {
+    /// Moves this process inside; out again by [`leave`].
+    pub fn enter(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), "0")
     }
 
@@ -85,9 +86,10 @@ impl MemoryCgroup {
         text.trim().parse().context("memory.current")
     }
 
-    /// Bytes of kernel objects charged; each CPU may keep less than a page to itself.
+    /// Bytes of kernel objects charged, caches aside; each CPU may keep less than a
+    /// page to itself.
     pub fn slab(&self) -> Result<u64> {
-        self.field("memory.stat", "slab")
+        self.field("memory.stat", "slab_unreclaimable")
     }
 
     /// How many processes in it the kernel has killed for its limit.
@@ -108,11 +110,11 @@ impl MemoryCgroup {
     /// Waits until no more kernel objects are charged than `slab` said.
     pub fn given_back(&self, slab: u64) -> Result<()> {
         let mut left = 0;
-        wait::until("the memory of the map to be given back", || {
+        wait::until("the memory of maps to be given back", || {
             left = self.slab()?;
             Ok(left <= slab + KEPT_BY_CPUS)
         })
-        .with_context(|| format!("{left} bytes of slab are charged, {slab} were before the map"))
+        .with_context(|| format!("{left} bytes of slab are charged, {slab} may be"))
     }
 
     fn field(&self, file: &str, name: &str) -> Result<u64> {
@@ -128,6 +130,11 @@ impl MemoryCgroup {
         let path = self.0.join(file);
         fs::read_to_string(&path).with_context(|| format!("read {path:?}"))
     }
+}
+
+/// Moves this process out of whatever cgroup it is in.
+pub fn leave() -> io::Result<()> {
+    fs::write(Path::new(ROOT).join("cgroup.procs"), "0")
 }
 
 impl Drop for MemoryCgroup {
