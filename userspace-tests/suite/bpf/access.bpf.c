@@ -6,20 +6,7 @@
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include <lpm_mtrie.bpf.h>
-
-struct key {
-	__u32 prefixlen;
-	__u8 data[4];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct key);
-	__type(value, __u64);
-} lpm SEC(".maps");
+#include "lpm.bpf.h"
 
 SEC("classifier")
 int lookup(struct __sk_buff *skb)

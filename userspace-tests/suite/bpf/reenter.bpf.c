@@ -8,30 +8,10 @@
 #include <linux/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
-#include <lpm_mtrie.bpf.h>
-
-#define EDEADLK 35
-#define ENOENT 2
-#define ENOMEM 12
-#define ETIMEDOUT 110
+#include "lpm.bpf.h"
 
 /* An entry of these maps is smaller, a node or a batch of retired objects larger. */
 #define LARGEST_ENTRY 64
-
-struct key {
-	__u32 prefixlen;
-	__u8 data[4];
-};
-
-struct lpm {
-	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1024);
-	__type(key, struct key);
-	__type(value, __u64);
-};
-
-struct lpm lpm SEC(".maps");
 
 /* The indices are mirrored in src/tests/lock.rs. */
 enum count {
@@ -45,23 +25,10 @@ enum count {
 	COUNTS,
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, COUNTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counts SEC(".maps");
+#include "counts.bpf.h"
 
 /* Set before the load: programs on tracepoints answer this process alone. */
 const volatile __u32 caller;
-
-static __always_inline void count(__u32 index)
-{
-	__u64 *counter = bpf_map_lookup_elem(&counts, &index);
-
-	if (counter)
-		__sync_fetch_and_add(counter, 1);
-}
 
 static __always_inline void note(long err)
 {

@@ -22,12 +22,6 @@
 #include <lpm_mtrie.bpf.h>
 
 #define BLOCK 8
-#define ENOENT 2
-#define EEXIST 17
-#define ENOMEM 12
-#define ENOSPC 28
-#define EDEADLK 35
-#define ETIMEDOUT 110
 
 struct key {
 	__u32 prefixlen;
@@ -75,20 +69,7 @@ enum count {
 	COUNTS,
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, COUNTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counts SEC(".maps");
-
-static __always_inline void count(__u32 index)
-{
-	__u64 *counter = bpf_map_lookup_elem(&counts, &index);
-
-	if (counter)
-		__sync_fetch_and_add(counter, 1);
-}
+#include "counts.bpf.h"
 
 static __always_inline void wrong(__u32 index, __u64 what)
 {

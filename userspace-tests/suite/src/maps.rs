@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The maps that tests make, and BPF_F_ flags of uapi bpf.h.
 
-use std::{io, os::fd::OwnedFd};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
 
 use anyhow::{Context, Result};
 use lpm_mtrie::{RawMap, sys::map::MapAttr};
@@ -43,6 +46,22 @@ pub fn attr(on: Type, shape: Shape) -> MapAttr {
         ..MapAttr::default()
     }
     .named("suite")
+}
+
+/// uapi numbers of the types whose values are maps.
+pub const ARRAY_OF_MAPS: u32 = 12;
+pub const HASH_OF_MAPS: u32 = 13;
+
+/// Attributes of a map for one map like `template`.
+pub fn outer_attr(map_type: u32, template: BorrowedFd<'_>) -> MapAttr {
+    MapAttr {
+        map_type,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        inner_map_fd: template.as_raw_fd() as u32,
+        ..MapAttr::default()
+    }
 }
 
 pub fn create(on: Type, shape: Shape) -> Result<RawMap> {

@@ -87,6 +87,11 @@ pub fn v4(address: [u8; 4], len: u32) -> Vec<u8> {
     Prefix::new(len, &address).key()
 }
 
+/// Addresses all over the space, no two alike.
+pub fn scattered(n: u32) -> Vec<u8> {
+    v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,7 +17,7 @@ use crate::{
     harness::{Test, Type},
     maps::{self, F_NO_PREALLOC, IPV4},
     objects,
-    prefix::v4,
+    prefix::scattered,
     wait,
 };
 
@@ -221,9 +221,8 @@ fn memory(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let empty = field(&map, "memlock")?;
     check::holds(empty > 0, "an empty map's memory is counted")?;
-    let key = |n: u32| v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32);
     for n in 0..PREFIXES {
-        map.update(&key(n), &maps::value(1), 0)?;
+        map.update(&scattered(n), &maps::value(1), 0)?;
     }
     let full = field(&map, "memlock")?;
     // Each entry has at least its data, its prefixlen and its value.
@@ -231,7 +230,7 @@ fn memory(on: Type) -> Result<()> {
     check::holds(full >= least, &format!("{full} bytes of {least} or more"))?;
 
     for n in 0..PREFIXES {
-        map.delete(&key(n))?;
+        map.delete(&scattered(n))?;
     }
     let mut left = full;
     // Some retired memory waits for company, so that one grace period serves many deletions.

@@ -19,11 +19,11 @@ use crate::{
     harness::{Test, Type},
     instructions::{EXIT, R0, R1, load_map, set},
     kernel_module,
-    maps::{self, IPV4, value},
+    maps::{self, ARRAY_OF_MAPS, IPV4, value},
     memory::kmemleak_finds_nothing,
     memory_cgroup::MemoryCgroup,
     model::ANY,
-    prefix::v4,
+    prefix::{scattered, v4},
     raw_call::RawCall,
     requests::{By, Requests, SHAPE},
 };
@@ -113,19 +113,9 @@ fn with_btf(on: Type) -> Result<()> {
     create(&attr)
 }
 
-/// ARRAY_OF_MAPS: a uapi number.
-const ARRAY_OF_MAPS: u32 = 12;
-
 fn outer_map(on: Type) -> Result<()> {
     let inner = maps::create(on, IPV4)?;
-    let attr = MapAttr {
-        map_type: ARRAY_OF_MAPS,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        inner_map_fd: inner.fd().as_raw_fd() as u32,
-        ..MapAttr::default()
-    };
+    let attr = maps::outer_attr(ARRAY_OF_MAPS, inner.fd());
     let fd = inner.fd().as_raw_fd();
     every_fault(
         USUAL,
@@ -205,13 +195,12 @@ fn program_load(on: Type) -> Result<()> {
 /// Pages that cannot be waited for are refused: programs get ENOMEM when their
 /// slabs are used up and nothing changes; bpf(2) waits, and goes on.
 fn pages_for_programs(on: Type) -> Result<()> {
-    let key = |n: u32| v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32);
     let value = vec![1; SHAPE.value as usize];
     let requests = Requests::new(on, maps::create(on, SHAPE)?, By::Program)?;
     let no_pages = NoPages::new()?;
     let mut inserted = 0;
     let refused = loop {
-        match requests.update(&key(inserted), &value) {
+        match requests.update(&scattered(inserted), &value) {
             Ok(()) => inserted += 1,
             Err(error) => break error,
         }
@@ -230,13 +219,13 @@ fn pages_for_programs(on: Type) -> Result<()> {
     )?;
     for n in inserted..inserted + 500 {
         check::ok(
-            requests.map.update(&key(n), &value, ANY),
+            requests.map.update(&scattered(n), &value, ANY),
             "an update by bpf(2)",
         )?;
     }
     drop(no_pages);
     check::ok(
-        requests.update(&key(inserted + 500), &value),
+        requests.update(&scattered(inserted + 500), &value),
         "an update by the program when there are pages",
     )?;
     let held = content::of(&requests.map, 65_535)?.len();

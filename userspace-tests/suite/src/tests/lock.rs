@@ -23,7 +23,7 @@ use crate::{
     maps::value,
     model::ANY,
     objects, perf,
-    prefix::v4,
+    prefix::{scattered, v4},
     random::Random,
     wait,
 };
@@ -68,12 +68,14 @@ struct Loaded {
 
 /// The function by which writers take memory without sleeping.
 const ALLOCATION: &std::ffi::CStr = c"bpf_map_kmalloc_nolock";
+/// More than the tests ever have in the map.
 const LIMIT: usize = 2048;
 
 impl Loaded {
     fn new(on: Type) -> Result<Self> {
         let object = Loader::new()
             .lpm_type(on.map_type())
+            .max_entries("lpm", LIMIT as u32)
             .constant("caller", &process::id().to_ne_bytes())
             .load(objects::REENTER)?;
         let map = |name: &str| -> Result<RawMap> {
@@ -226,9 +228,7 @@ fn tracepoint(on: Type) -> Result<()> {
     let before = content::of(&loaded.lpm, LIMIT)?;
     let program = loaded.object.load_program("on_page")?;
     let link = raw_tracepoint_open(program.as_fd(), c"mm_page_alloc").context("attach")?;
-    let keys: Vec<_> = (0..1000u32)
-        .map(|n| v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32))
-        .collect();
+    let keys: Vec<_> = (0..1000).map(scattered).collect();
     wait::until("the tracepoint to be hit under the lock", || {
         for key in &keys {
             check::ok(loaded.lpm.update(key, &value(1), ANY), "an update")?;

@@ -17,7 +17,7 @@ use crate::{
     harness::{Test, Type},
     maps,
     memory_cgroup::{IN_ADVANCE, MemoryCgroup},
-    prefix::{Prefix, v4},
+    prefix::{Prefix, scattered},
     random::Random,
     requests::{By, Requests, SHAPE},
     wait,
@@ -41,7 +41,7 @@ fn charges_the_creator(on: Type) -> Result<()> {
     let map = cgroup.create_map(&attr)?;
     let empty = field(&map, "memlock")?;
     for n in 0..4000 {
-        map.update(&key(n), &value(n), 0)?;
+        map.update(&scattered(n), &value(n), 0)?;
     }
     let held = field(&map, "memlock")? - empty;
     let charged = cgroup.current()? - current;
@@ -57,11 +57,6 @@ fn charges_the_creator(on: Type) -> Result<()> {
     )?;
     drop(map);
     cgroup.given_back(slab)
-}
-
-/// Prefixes all over the address space, no two alike.
-fn key(n: u32) -> Vec<u8> {
-    v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32)
 }
 
 fn value(n: u32) -> Vec<u8> {
@@ -102,7 +97,7 @@ fn limit(on: Type, by: By) -> Result<()> {
     expected.check(&map, "the map after what was tried at the limit")?;
 
     cgroup.limit(None)?;
-    let more = key(expected.0.len() as u32);
+    let more = scattered(expected.0.len() as u32);
     check::ok(map.update(&more, &value(1)), "an update without limit")?;
     expected.insert(&more, &value(1));
 
@@ -119,8 +114,8 @@ fn limit(on: Type, by: By) -> Result<()> {
 /// New prefixes up to the limit.
 fn fill(map: &Requests, expected: &mut Expected) -> Result<()> {
     for n in (expected.0.len() as u32..).take(10_000) {
-        match map.update(&key(n), &value(n)) {
-            Ok(()) => expected.insert(&key(n), &value(n)),
+        match map.update(&scattered(n), &value(n)) {
+            Ok(()) => expected.insert(&scattered(n), &value(n)),
             refused => return check::errno(refused, ENOMEM, "an update at the limit"),
         }
     }
@@ -131,7 +126,7 @@ fn fill(map: &Requests, expected: &mut Expected) -> Result<()> {
 fn at_the_limit(map: &Requests, expected: &mut Expected) -> Result<()> {
     let mut random = Random::new(1);
     for n in 0..200 {
-        let present = key(random.below(1000) as u32);
+        let present = scattered(random.below(1000) as u32);
         let shorter = Prefix::new(random.below(33) as u32, &present[4..]).key();
         let wanted = if n % 2 == 0 { present } else { shorter };
         match map.update(&wanted, &value(n)) {
@@ -154,8 +149,8 @@ fn make_room(map: &Requests, expected: &mut Expected) -> Result<()> {
     }
     print!("{waited} of {} deletions had to wait ... ", prefixes.len());
     for n in 20_000..20_100 {
-        patiently("an update", || map.update(&key(n), &value(n)))?;
-        expected.insert(&key(n), &value(n));
+        patiently("an update", || map.update(&scattered(n), &value(n)))?;
+        expected.insert(&scattered(n), &value(n));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
     check,
     harness::{Test, Type},
     kernel_module::{self as module, references, remove, wait_for},
-    maps::{self, IPV4, value},
+    maps::{self, ARRAY_OF_MAPS, IPV4, value},
     model::ANY,
     objects,
     prefix::v4,
@@ -89,20 +89,10 @@ fn program_alone(on: Type) -> Result<()> {
     wait_for(0)
 }
 
-/// ARRAY_OF_MAPS: a uapi number.
-const ARRAY_OF_MAPS: u32 = 12;
-
 fn template_alone(on: Type) -> Result<()> {
     loaded_and_idle(on)?;
     let inner = maps::create(on, IPV4)?;
-    let attr = MapAttr {
-        map_type: ARRAY_OF_MAPS,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        inner_map_fd: inner.fd().as_raw_fd() as u32,
-        ..MapAttr::default()
-    };
+    let attr = maps::outer_attr(ARRAY_OF_MAPS, inner.fd());
     let outer = maps::create_fd(&attr)?;
     check::equal(
         references()?,
@@ -141,12 +131,8 @@ fn failed_creations(on: Type) -> Result<()> {
         check::errno(maps::create_fd(&attr), EINVAL, what)?;
     }
     let not_an_inner = MapAttr {
-        map_type: ARRAY_OF_MAPS,
         key_size: 5,
-        value_size: 4,
-        max_entries: 1,
-        inner_map_fd: maps::create(on, IPV4)?.fd().as_raw_fd() as u32,
-        ..MapAttr::default()
+        ..maps::outer_attr(ARRAY_OF_MAPS, maps::create(on, IPV4)?.fd())
     };
     check::holds(
         maps::create_fd(&not_an_inner).is_err(),

@@ -12,7 +12,6 @@ use aya_obj::generated::bpf_attach_type::BPF_TCX_INGRESS;
 use libc::ENOENT;
 use lpm_mtrie::{
     Loader, Program, RawMap, sys,
-    sys::map::MapAttr,
     sys::prog::{Target, link_create},
 };
 
@@ -20,7 +19,7 @@ use super::pinning::Pin;
 use crate::{
     check,
     harness::{Test, Type},
-    maps::{self, IPV4},
+    maps::{self, ARRAY_OF_MAPS, HASH_OF_MAPS, IPV4},
     model::ANY,
     objects,
     references::{Counters, Watch},
@@ -154,18 +153,8 @@ fn fd_by_id(on: Type) -> Result<()> {
     watched.counts(1, 1, "closing that")
 }
 
-/// ARRAY_OF_MAPS, HASH_OF_MAPS: uapi numbers.
-const MAPS_OF_MAPS: [u32; 2] = [12, 13];
-
 fn outer_of(template: BorrowedFd<'_>, map_type: u32) -> Result<RawMap> {
-    Ok(RawMap::create(&MapAttr {
-        map_type,
-        key_size: 4,
-        value_size: 4,
-        max_entries: 1,
-        inner_map_fd: template.as_raw_fd() as u32,
-        ..MapAttr::default()
-    })?)
+    Ok(RawMap::create(&maps::outer_attr(map_type, template))?)
 }
 
 fn put(outer: &RawMap, inner: BorrowedFd<'_>) -> Result<()> {
@@ -173,7 +162,7 @@ fn put(outer: &RawMap, inner: BorrowedFd<'_>) -> Result<()> {
 }
 
 fn inner(on: Type) -> Result<()> {
-    for map_type in MAPS_OF_MAPS {
+    for map_type in [ARRAY_OF_MAPS, HASH_OF_MAPS] {
         let watched = Watched::new(on)?;
         let outer = outer_of(watched.map.fd(), map_type)?;
         watched.counts(1, 1, "the template of an outer map is a copy")?;
@@ -231,7 +220,7 @@ fn link_alone(on: Type) -> Result<()> {
 }
 
 fn outer_alone(on: Type) -> Result<()> {
-    for map_type in MAPS_OF_MAPS {
+    for map_type in [ARRAY_OF_MAPS, HASH_OF_MAPS] {
         let watched = Watched::new(on)?;
         let outer = outer_of(watched.map.fd(), map_type)?;
         put(&outer, watched.map.fd())?;
