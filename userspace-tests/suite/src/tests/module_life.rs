@@ -3,7 +3,7 @@
 //! the kernel does not let in.
 
 use std::{
-    env, fs,
+    fs,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::Duration,
@@ -21,7 +21,7 @@ use crate::{
     memory::{KernelMemory, kmemleak_finds_nothing},
     model::ANY,
     prefix::v4,
-    wait,
+    random, wait,
 };
 
 pub const TESTS: &[Test] = &[
@@ -68,15 +68,8 @@ const ALLOWED_PER_ROUND: u64 = 1024;
 /// keeps what was freed for a while.
 fn many_times(on: Type) -> Result<()> {
     removed(on)?;
-    let rounds = match env::var("LPM_MTRIE_STEPS") {
-        // A round is some steps' work.
-        Ok(text) => {
-            text.parse::<u64>()
-                .context("LPM_MTRIE_STEPS is no number")?
-                / 4
-        }
-        Err(_) => ROUNDS,
-    };
+    // A round is some steps' work.
+    let rounds = random::number("LPM_MTRIE_STEPS")?.map_or(ROUNDS, |steps| steps / 4);
     let image = image()?;
     let round = || -> Result<()> {
         insert(&image, c"")?;
