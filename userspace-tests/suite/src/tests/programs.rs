@@ -7,6 +7,7 @@ use std::{
     net::UdpSocket,
     os::fd::{AsFd, AsRawFd},
     process,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -242,10 +243,15 @@ fn on_event(program: &Program, event: &impl AsFd, runs: &Runs<'_>) -> Result<()>
     has_run(runs)
 }
 
-/// Calls getpid and burns time until the program has run.
+/// Keeps the CPU busy with getpid until the program has run: the clock of a process
+/// that sleeps most of the time may be stopped before its interrupt arrives, each time.
 fn has_run(runs: &Runs<'_>) -> Result<()> {
+    const BUSY: Duration = Duration::from_millis(10);
     wait::until("the program to run", || {
-        call_getpid();
+        let start = Instant::now();
+        while start.elapsed() < BUSY {
+            call_getpid();
+        }
         Ok(runs.get()? > 0)
     })
 }
