@@ -106,7 +106,7 @@ fn info(random: &mut Random, target: &Target, tally: &mut Tally) -> Result<()> {
     let mut call = RawCall::info(target.map.fd());
     let (all, address) = (call.get32(4), random.below(3) > 0);
     let len = one(random, &[0, 1, 8, 80, all, all, 5000, u32::MAX]);
-    call = call.put32(4, len.min(all).max(if len > all { len } else { 0 }));
+    call = call.put32(4, len);
     if len > all || !address {
         // The kernel reads what it does not know, to see that it is zero.
         call = call.put64(8, one(random, &[0, 1, 4095]).into());
