@@ -13,7 +13,7 @@ struct key {
 };
 
 struct value {
-	__u8 bytes[1000];
+	__u8 bytes[4000];
 };
 
 struct {

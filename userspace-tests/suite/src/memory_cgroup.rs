@@ -20,11 +20,19 @@ use crate::{check, child::Child, maps, tests::pinning::Pin, wait};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The kernel charges in advance, up to 64 pages on each of this machine's CPUs.
-pub const IN_ADVANCE: u64 = 64 * 4096 * 2;
+/// The kernel charges in advance, up to 64 pages on each CPU.
+pub fn in_advance() -> Result<u64> {
+    Ok(64 * 4096 * cpus()?)
+}
 
 /// And each keeps less than a page of freed objects charged.
-const KEPT_BY_CPUS: u64 = 4096 * 2;
+fn kept_by_cpus() -> Result<u64> {
+    Ok(4096 * cpus()?)
+}
+
+fn cpus() -> Result<u64> {
+    Ok(thread::available_parallelism()?.get() as u64)
+}
 
 /// An empty cgroup; maps and processes come into it by children of the test.
 pub struct MemoryCgroup(PathBuf);
@@ -112,7 +120,7 @@ impl MemoryCgroup {
         let mut left = 0;
         wait::until("the memory of maps to be given back", || {
             left = self.slab()?;
-            Ok(left <= slab + KEPT_BY_CPUS)
+            Ok(left <= slab + kept_by_cpus()?)
         })
         .with_context(|| format!("{left} bytes of slab are charged, {slab} may be"))
     }

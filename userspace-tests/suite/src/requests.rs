@@ -8,10 +8,10 @@ use lpm_mtrie::{Loader, Object, Program, RawMap};
 
 use crate::{harness::Type, maps::Shape, model::ANY, objects};
 
-/// What the program's map has.
+/// What the program's map has. With values of nearly a page a limit on memory is soon met.
 pub const SHAPE: Shape = Shape {
     data: 4,
-    value: 1000,
+    value: 4000,
     max_entries: 65_535,
 };
 
