@@ -28,32 +28,6 @@ pub fn report(faults: u32) {
     print!("{faults} faults ... ");
 }
 
-/// Every page that is asked for without waiting is refused to this task, as to
-/// programs in every context: for as long as this lives.
-pub struct NoPages;
-
-impl NoPages {
-    pub fn new() -> Result<Self> {
-        set(&[
-            ("fail_page_alloc/verbose", "0"),
-            ("fail_page_alloc/ignore-gfp-wait", "Y"),
-            ("fail_page_alloc/ignore-gfp-highmem", "Y"),
-            ("fail_page_alloc/min-order", "0"),
-            ("fail_page_alloc/task-filter", "Y"),
-            ("fail_page_alloc/times", "-1"),
-            ("fail_page_alloc/probability", "100"),
-        ])?;
-        fs::write("/proc/thread-self/make-it-fail", "1").context("make-it-fail")?;
-        Ok(Self)
-    }
-}
-
-impl Drop for NoPages {
-    fn drop(&mut self) {
-        set(&[("fail_page_alloc/probability", "0")]).expect("what was set can be set back");
-    }
-}
-
 fn set(settings: &[(&str, &str)]) -> Result<()> {
     for (file, setting) in settings {
         let path = format!("/sys/kernel/debug/{file}");

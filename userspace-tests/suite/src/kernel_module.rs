@@ -2,7 +2,12 @@
 //! The kernel module as the kernel shows it: loaded or not, its references;
 //! its insertion and its removal.
 
-use std::{env, ffi::CStr, fs, io, path::PathBuf};
+use std::{
+    env,
+    ffi::{CStr, CString},
+    fs, io,
+    path::PathBuf,
+};
 
 use anyhow::{Context, Result};
 
@@ -48,6 +53,13 @@ pub fn insert(image: &[u8], parameters: &CStr) -> io::Result<()> {
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+/// Inserts a module of rust-kmod/tests.
+pub fn insert_test_module(name: &str, parameters: &str) -> Result<()> {
+    let path = path()?.with_file_name(format!("tests/{name}.ko"));
+    let image = fs::read(&path).with_context(|| path.display().to_string())?;
+    insert(&image, &CString::new(parameters)?).with_context(|| format!("insert {name}"))
 }
 
 /// delete_module(2), as rmmod does: refused while anything uses it.

@@ -27,6 +27,7 @@ mod kernel_module;
 mod maps;
 mod memory;
 mod memory_cgroup;
+mod memory_refusal;
 mod model;
 mod objects;
 mod pages;

@@ -28,12 +28,12 @@ macro_rules! test {
     };
 }
 
-type Address = ([u8; 4], u32);
+pub(super) type Address = ([u8; 4], u32);
 
-const EIGHT: Address = ([10, 0, 0, 0], 8);
+pub(super) const EIGHT: Address = ([10, 0, 0, 0], 8);
 /// Two beside each other in a node, and one far below it.
-const THREE: [Address; 3] = [EIGHT, ([10, 64, 0, 0], 10), ([10, 1, 2, 3], 32)];
-const NONE: [Address; 0] = [];
+pub(super) const THREE: [Address; 3] = [EIGHT, ([10, 64, 0, 0], 10), ([10, 1, 2, 3], 32)];
+pub(super) const NONE: [Address; 0] = [];
 /// Values that are stored in place, and values that take a new entry.
 const SMALL: Shape = shape(8, 100);
 const LARGE: Shape = shape(200, 100);
@@ -111,7 +111,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("faults_in_lookup_and_delete_batch", lookup_and_delete_batch),
 ];
 
-fn key((address, len): Address) -> Vec<u8> {
+pub(super) fn key((address, len): Address) -> Vec<u8> {
     v4(address, len)
 }
 
@@ -147,14 +147,14 @@ fn batch(cmd: bpf_cmd, map: &RawMap, count: usize) -> RawCall {
 
 /// A map as it was, or should be: what it holds, what memory it says, whether it is frozen.
 #[derive(PartialEq)]
-struct State {
-    content: Content,
+pub(super) struct State {
+    pub(super) content: Content,
     memory: u64,
     frozen: u64,
 }
 
 impl State {
-    fn of(map: &RawMap) -> Result<Self> {
+    pub(super) fn of(map: &RawMap) -> Result<Self> {
         Ok(Self {
             content: content::of(map, 100)?,
             memory: field(map, "memlock")?,
@@ -163,7 +163,7 @@ impl State {
     }
 }
 
-fn prepared(on: Type, shape: Shape, present: &[Address]) -> Result<RawMap> {
+pub(super) fn prepared(on: Type, shape: Shape, present: &[Address]) -> Result<RawMap> {
     let map = maps::create(on, shape)?;
     let value = vec![0x11; shape.value as usize];
     // A deletion first: it brings the batch of retired objects, which stays.

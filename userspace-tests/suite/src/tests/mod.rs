@@ -30,6 +30,7 @@ mod privilege;
 mod program_types;
 mod programs;
 mod references;
+mod refused_memory;
 mod sizes;
 mod tokens;
 mod tools;
@@ -69,6 +70,7 @@ pub fn all() -> Vec<Test> {
         fuzz::TESTS,
         lock::TESTS,
         memcg::TESTS,
+        refused_memory::TESTS,
         faults::TESTS,
         faults_life::TESTS,
         privilege::TESTS,

@@ -212,9 +212,7 @@ fn another_kernel(on: Type) -> Result<()> {
 
 /// What the registry answers to a module that claims a type, as an errno.
 fn claim(parameters: String) -> Result<i32> {
-    let path = module::path()?.with_file_name("tests/map_type_claim.ko");
-    let image = fs::read(&path).with_context(|| path.display().to_string())?;
-    insert(&image, &std::ffi::CString::new(parameters)?).context("insert map_type_claim")?;
+    module::insert_test_module("map_type_claim", &parameters)?;
     let path = "/sys/module/map_type_claim/parameters/answer";
     let answer = fs::read_to_string(path).context(path)?;
     check::ok(

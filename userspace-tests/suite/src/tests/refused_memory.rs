@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every request for memory under the lock of a map's writers is refused once,
+//! and all of them: a program has done its work, or gets ENOMEM and has changed
+//! nothing; bpf(2) waits for memory and has done its work.
+
+use anyhow::{Context, Result, ensure};
+use libc::ENOMEM;
+
+use super::faults::{Address, EIGHT, NONE, State, THREE, key, prepared};
+use crate::{
+    check,
+    harness::{Test, Type},
+    maps::{self, Shape},
+    memory_refusal::Refusal,
+    prefix::scattered,
+    requests::{By, Requests, SHAPE},
+};
+
+pub const TESTS: &[Test] = &[
+    Test::mtrie("refused_memory_in_programs", |on| each(on, By::Program)),
+    Test::mtrie("refused_memory_in_syscalls", |on| each(on, By::Syscall)),
+    Test::mtrie("refused_memory_at_every_request", all),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Write {
+    Update(Address),
+    Delete(Address),
+}
+
+impl Write {
+    fn make(self, requests: &Requests) -> std::io::Result<()> {
+        match self {
+            Self::Update(address) => requests.update(&key(address), &[0x77; SHAPE.value as usize]),
+            Self::Delete(address) => requests.delete(&key(address)),
+        }
+    }
+}
+
+const FEW: u32 = 100;
+/// So many entries that the map has a directly indexed root.
+const MANY: u32 = 65_536;
+const FAR_BELOW: Address = ([10, 1, 2, 3], 32);
+
+/// What the map is made for, what it holds, what is written.
+const WRITES: [(u32, &[Address], Write); 10] = [
+    (FEW, &NONE, Write::Update(EIGHT)),
+    (FEW, &THREE, Write::Update(EIGHT)),
+    // A node grows, a leaf is split, a path is split.
+    (FEW, &THREE, Write::Update(([10, 192, 0, 0], 10))),
+    (FEW, &THREE, Write::Update(([10, 1, 3, 3], 32))),
+    (
+        FEW,
+        &[FAR_BELOW, ([10, 1, 2, 4], 32)],
+        Write::Update(([10, 9, 9, 9], 32)),
+    ),
+    (MANY, &THREE, Write::Update(([10, 1, 3, 3], 32))),
+    (MANY, &THREE, Write::Delete(FAR_BELOW)),
+    (FEW, &[EIGHT], Write::Delete(EIGHT)),
+    // A node shrinks, a node ends.
+    (FEW, &THREE, Write::Delete(([10, 64, 0, 0], 10))),
+    (FEW, &[EIGHT, FAR_BELOW], Write::Delete(FAR_BELOW)),
+];
+
+fn each(on: Type, by: By) -> Result<()> {
+    let refusal = Refusal::new()?;
+    let mut refused = 0;
+    for (max_entries, present, write) in WRITES {
+        let shape = Shape {
+            max_entries,
+            ..SHAPE
+        };
+        let new = || Requests::new(on, prepared(on, shape, present)?, by);
+        let twin = new()?;
+        let before = State::of(&twin.map)?;
+        check::ok(write.make(&twin), "without a refusal")?;
+        let after = State::of(&twin.map)?;
+        for nth in 1.. {
+            let requests = new()?;
+            let (result, hit) = refusal.at(nth, || write.make(&requests))?;
+            let why = || format!("{write:?}, refusal {nth} (met: {hit}), result {result:?}");
+            let now = State::of(&requests.map).with_context(why)?;
+            match &result {
+                // A deletion does without a smaller copy of a node.
+                Ok(()) => ensure!(
+                    now.content == after.content && (hit || now == after),
+                    "{}: it is not done",
+                    why()
+                ),
+                Err(error) => {
+                    let expected = hit && by == By::Program;
+                    ensure!(
+                        expected && error.raw_os_error() == Some(ENOMEM),
+                        "{}",
+                        why()
+                    );
+                    ensure!(now == before, "{}: it is half done", why());
+                }
+            }
+            if !hit {
+                break;
+            }
+            refused += 1;
+        }
+    }
+    print!("{refused} refused ... ");
+    check::holds(
+        refused >= 5,
+        "the five updates that change nodes ask for memory under the lock",
+    )
+}
+
+fn all(on: Type) -> Result<()> {
+    const ENTRIES: u32 = 200;
+    let requests = Requests::new(on, maps::create(on, SHAPE)?, By::Program)?;
+    let (old, new) = ([1; SHAPE.value as usize], [2; SHAPE.value as usize]);
+    let refusal = Refusal::new()?;
+    refusal.always(|| {
+        for n in 0..ENTRIES {
+            let key = scattered(n);
+            check::errno(requests.update(&key, &old), ENOMEM, "a program's update")?;
+            check::ok(requests.map.update(&key, &old, 0), "an update by bpf(2)")?;
+            check::errno(requests.update(&key, &new), ENOMEM, "a replacement")?;
+            check::equal(requests.map.lookup(&key, 0)?, old.to_vec(), "the value")?;
+        }
+        let held = requests.map.keys(2 * ENTRIES as usize)?.len();
+        check::equal(held, ENTRIES as usize, "elements")?;
+        for n in 0..ENTRIES {
+            check::ok(requests.map.delete(&scattered(n)), "a deletion by bpf(2)")?;
+        }
+        Ok(())
+    })?;
+    let key = scattered(ENTRIES);
+    check::ok(
+        requests.update(&key, &new),
+        "an update when there is memory",
+    )?;
+    check::equal(requests.map.keys(2)?, vec![key], "what the map holds")
+}
