@@ -48,6 +48,10 @@ fn main() -> ExitCode {
     let (options, filters): (Vec<_>, Vec<_>) =
         env::args().skip(1).partition(|arg| arg.starts_with('-'));
     let cases = harness::select(&tests::runnable(), &filters);
+    if let Some(filter) = harness::unmatched(&cases, &filters) {
+        eprintln!("no test that this machine can run has a name that begins with {filter}");
+        return ExitCode::from(2);
+    }
     match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
