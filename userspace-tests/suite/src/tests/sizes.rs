@@ -41,7 +41,7 @@ fn one_size(on: Type, shape: Shape) -> Result<()> {
     let mut keys = vec![];
     // Prefixes that share a long start with one of two stems, of all lengths.
     let stems = [random.bytes(data), random.bytes(data)];
-    for n in 0..40 {
+    for n in 0..20 {
         let mut bytes = stems[n % 2].clone();
         let flipped = random.below(data * 8);
         bytes[flipped / 8] ^= 0x80 >> (flipped % 8);
