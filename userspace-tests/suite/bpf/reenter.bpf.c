@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Programs that write to a map while its lock is held: on this CPU by the
- * writer that they interrupt. `counts` says what they got.
+ * writer that they interrupt, or on another one. `counts` says what they got.
  */
 #define __TARGET_ARCH_x86
 #include <linux/bpf.h>
@@ -12,6 +12,15 @@
 
 /* An entry of these maps is smaller, a node or a batch of retired objects larger. */
 #define LARGEST_ENTRY 64
+
+/* A second map, with a lock of its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, struct key);
+	__type(value, __u64);
+} other SEC(".maps");
 
 /* The indices are mirrored in src/tests/lock.rs. */
 enum count {
@@ -73,6 +82,16 @@ int in_allocation(struct pt_regs *ctx)
 {
 	if (called_by_us() && PT_REGS_PARM2(ctx) > LARGEST_ENTRY)
 		write_to(&lpm);
+	return 0;
+}
+
+SEC("kprobe")
+int in_allocation_of_either(struct pt_regs *ctx)
+{
+	if (called_by_us() && PT_REGS_PARM2(ctx) > LARGEST_ENTRY) {
+		write_to(&lpm);
+		write_to(&other);
+	}
 	return 0;
 }
 

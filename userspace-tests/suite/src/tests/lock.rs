@@ -36,6 +36,7 @@ pub const TESTS: &[Test] = &[
         reentered(on, programs)
     }),
     Test::mtrie("lock_refuses_its_holder_in_a_tracepoint", tracepoint),
+    Test::mtrie("lock_of_two_maps_crosswise", crosswise),
     Test::mtrie("lock_beside_a_perf_event", perf_event),
 ];
 
@@ -63,6 +64,7 @@ const ALL: [Count; 7] = [
 struct Loaded {
     object: Object,
     lpm: RawMap,
+    other: RawMap,
     counts: RawMap,
 }
 
@@ -82,14 +84,17 @@ impl Loaded {
             let fd = object.map(name)?.fd().as_fd().try_clone_to_owned()?;
             Ok(RawMap::new(fd)?)
         };
-        let (lpm, counts) = (map("lpm")?, map("counts")?);
-        // What the programs look up and delete, and company for a node to grow.
-        for second in [1, 6, 8, 9] {
-            lpm.update(&v4([10, second, 0, 0], 16), &value(111), ANY)?;
+        let (lpm, other, counts) = (map("lpm")?, map("other")?, map("counts")?);
+        for map in [&lpm, &other] {
+            // What the programs look up and delete, and company for a node to grow.
+            for second in [1, 6, 8, 9] {
+                map.update(&v4([10, second, 0, 0], 16), &value(111), ANY)?;
+            }
         }
         Ok(Self {
             object,
             lpm,
+            other,
             counts,
         })
     }
@@ -182,11 +187,11 @@ fn write_until(end: &AtomicBool, map: &RawMap, own: u8) -> Result<()> {
     Ok(())
 }
 
-/// Two threads write to the map until `reached` says yes.
-fn two_writers(map: &RawMap, reached: impl FnMut() -> Result<bool>) -> Result<()> {
+/// Two threads write to these maps until `reached` says yes.
+fn two_writers(maps: [&RawMap; 2], reached: impl FnMut() -> Result<bool>) -> Result<()> {
     let end = AtomicBool::new(false);
     thread::scope(|scope| {
-        let writers = [21, 22].map(|own| {
+        let writers = [(maps[0], 21), (maps[1], 22)].map(|(map, own)| {
             let end = &end;
             scope.spawn(move || write_until(end, map, own))
         });
@@ -249,6 +254,23 @@ fn tracepoint(on: Type) -> Result<()> {
     content::same(&left, &want, "the map after as many deletions as updates")
 }
 
+/// Each writer holds one map's lock, and its program wants the other's too.
+fn crosswise(on: Type) -> Result<()> {
+    let loaded = Loaded::new(on)?;
+    let attached = loaded.on_allocation("in_allocation_of_either")?;
+    // In each run two writes are refused, to the map that the program's own writer has
+    // locked, and two lookups succeed. What goes beyond that, and beyond what runs
+    // right now, met a writer that waited for this one.
+    two_writers([&loaded.lpm, &loaded.other], || {
+        let refused = loaded.count(Count::Deadlock)?;
+        Ok(refused >= loaded.count(Count::Found)? + 10)
+    })?;
+    drop(attached);
+    loaded.seen(&ANYTHING)?;
+    settled(&loaded.lpm)?;
+    settled(&loaded.other)
+}
+
 fn perf_event(on: Type) -> Result<()> {
     let loaded = Loaded::new(on)?;
     let program = loaded.object.load_program("on_clock")?;
@@ -257,7 +279,7 @@ fn perf_event(on: Type) -> Result<()> {
     let clocks: Vec<OwnedFd> = clocks.collect::<Result<_>>()?;
     let links = clocks.iter().map(|clock| attach(&program, clock));
     let links: Vec<OwnedFd> = links.collect::<Result<_>>()?;
-    two_writers(&loaded.lpm, || Ok(loaded.count(Count::Done)? >= 200))?;
+    two_writers([&loaded.lpm; 2], || Ok(loaded.count(Count::Done)? >= 200))?;
     drop(links);
     loaded.seen(&ANYTHING)?;
     settled(&loaded.lpm)

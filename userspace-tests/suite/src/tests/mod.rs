@@ -37,8 +37,6 @@ mod tools;
 mod torture;
 mod values_in_programs;
 
-use std::thread;
-
 use crate::{fault_injection, harness::Test};
 
 /// In the order in which they run: the module's comings and goings last.
@@ -89,11 +87,6 @@ pub fn runnable() -> Vec<Test> {
     if !fault_injection::is_needed_or_there() {
         let needing = [faults::TESTS, faults_life::TESTS].concat();
         let why = "faults_*: this kernel has no fault injection, the debug kernel has";
-        leave_out(&mut tests, &needing, why);
-    }
-    if thread::available_parallelism().is_ok_and(|cpus| cpus.get() == 1) {
-        let needing = [values_in_programs::TESTS, torture::TESTS].concat();
-        let why = "values_held_*, torture: this machine has one CPU (scripts/vm --cpus 2)";
         leave_out(&mut tests, &needing, why);
     }
     tests
