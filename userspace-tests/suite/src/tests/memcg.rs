@@ -4,10 +4,10 @@
 //! The map is created inside of a cgroup and written to from outside, so that
 //! the limit meets the map alone and not this process.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, io, mem, thread};
 
-use anyhow::{Context, Result, bail};
-use libc::ENOMEM;
+use anyhow::{Context, Result, anyhow, bail};
+use libc::{CPU_SET, ENOMEM, cpu_set_t, sched_setaffinity};
 
 use super::create::field;
 use crate::{
@@ -156,8 +156,10 @@ fn make_room(map: &Requests, expected: &mut Expected) -> Result<()> {
     Ok(())
 }
 
-/// Repeats what fails for lack of memory; `true` if it had to.
-fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()>) -> Result<bool> {
+/// Repeats what fails for lack of memory; `true` if it had to. On each CPU in turn:
+/// what is freed stays charged in advance to the CPU that freed it, up to 64 pages,
+/// and a program, which may not wait, gets none of that from another CPU.
+fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()> + Send) -> Result<bool> {
     let mut attempt = || match write() {
         Ok(()) => Ok(true),
         Err(error) if error.raw_os_error() == Some(ENOMEM) => Ok(false),
@@ -166,6 +168,27 @@ fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()>) -> Result<bo
     if attempt()? {
         return Ok(false);
     }
-    wait::until(what, attempt)?;
+    let mut cpus = (0..thread::available_parallelism()?.get()).cycle();
+    // A thread of its own: where it may run ends with it.
+    let repeated = thread::scope(|scope| {
+        let repeating = || {
+            wait::until(what, || {
+                cpus.next().map_or(Ok(()), move_to_cpu)?;
+                attempt()
+            })
+        };
+        scope.spawn(repeating).join()
+    });
+    repeated.map_err(|_| anyhow!("a thread panicked"))??;
     Ok(true)
+}
+
+fn move_to_cpu(cpu: usize) -> Result<()> {
+    // SAFETY: cpu_set_t is an array of integers; all zeros is the empty set.
+    let mut set: cpu_set_t = unsafe { mem::zeroed() };
+    // SAFETY: It sets a bit of the array, and checks that there is such a bit.
+    unsafe { CPU_SET(cpu, &mut set) };
+    // SAFETY: The kernel reads a set of that size.
+    let result = unsafe { sched_setaffinity(0, mem::size_of_val(&set), &set) };
+    check::equal(result, 0, "sched_setaffinity")
 }
