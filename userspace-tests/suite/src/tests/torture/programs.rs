@@ -25,7 +25,7 @@ use super::{
 use crate::{perf, wait};
 
 /// Runs of a program between two syscalls.
-const REPEAT: u32 = 64;
+const REPEAT: u32 = 8;
 /// Of the clock whose interrupt runs a program on each CPU.
 const PERIOD_NS: u64 = 2_000_000;
 
