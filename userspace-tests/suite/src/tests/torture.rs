@@ -14,6 +14,10 @@
 //! the key. After it, the maps hold exactly what the counts say, and all memory
 //! comes back. LPM_MTRIE_STEPS sets the number of syscalls of each thread,
 //! LPM_MTRIE_SECONDS a time instead.
+//!
+//! A module that frees at once what should wait for a grace period fails here:
+//! within 30 s programs on the debug kernel found thousands of foreign values.
+//! KASAN said nothing, since what the JIT compiles is not checked by it.
 
 mod comings;
 mod leaks;
