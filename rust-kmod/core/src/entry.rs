@@ -123,7 +123,8 @@ impl<'a> EntryRef<'a> {
     }
 
     /// Whether the entry's prefix covers `key`, whose bytes before `from` are known to agree.
-    #[inline]
+    // Always inlined, for lookups: the comparison is short where the keys' size is known.
+    #[inline(always)]
     pub(super) fn covers(self, geometry: &Geometry, key: Prefix<'_>, from: usize) -> bool {
         let prefixlen = self.prefixlen(geometry);
         prefixlen <= key.prefixlen() && agree(self.data(geometry), key.data(), from, prefixlen)

@@ -11,7 +11,7 @@ use super::{
     direct::{index, START},
     entry::{Entry, EntryRef},
     node::NodeRef,
-    prefix::Prefix,
+    prefix::{Geometry, Prefix},
     slot::{Link, Slot},
     Reader, Trie,
 };
@@ -24,7 +24,9 @@ impl Trie {
     #[inline(always)]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
-        if key.data().len() != self.geometry.data_size() {
+        // A copy, of which the compiler can know that it does not change.
+        let geometry = self.geometry;
+        if key.data().len() != geometry.data_size() {
             return None;
         }
         let (direct, index) = (self.direct(), index(key.data()));
@@ -36,7 +38,7 @@ impl Trie {
                 return Some(Entry::new(short, &self.geometry));
             }
         };
-        let entry = match self.descend_for(from, bytes, key) {
+        let entry = match self.descend_for(&geometry, from, bytes, key) {
             None => direct?.longest(index)?,
             Some(entry) => entry,
         };
@@ -48,6 +50,7 @@ impl Trie {
     #[inline(always)]
     fn descend_for<'e>(
         &'e self,
+        geometry: &Geometry,
         from: &'e Slot,
         bytes: usize,
         key: Prefix<'_>,
@@ -59,7 +62,7 @@ impl Trie {
         loop {
             let node = match slot.load() {
                 Link::Node(node) => node,
-                Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
+                Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
                     return Some(leaf)
                 }
                 _ => break,
