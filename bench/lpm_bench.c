@@ -16,6 +16,8 @@
 #include <linux/reboot.h>
 #include <linux/vmstat.h>
 
+/* struct slabinfo */
+#include "../../../mm/slab.h"
 #include "lpm_bench.h"
 
 /* Writes of one kind in a round, and steps of a walk at least. */
@@ -47,6 +49,37 @@ static u64 slab_bytes(void)
 		     global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B)) << PAGE_SHIFT;
 }
 
+/* Of it, what lies in objects that are in use. */
+static u64 object_bytes(void)
+{
+	struct slabinfo info = {};
+	struct kmem_cache *cache;
+	u64 sum = 0;
+
+	mutex_lock(&slab_mutex);
+	list_for_each_entry(cache, &slab_caches, list) {
+		get_slabinfo(cache, &info);
+		sum += (u64)info.active_objs * cache->size;
+	}
+	mutex_unlock(&slab_mutex);
+	return sum;
+}
+
+/* What a map made the slabs grow by, and what it says. */
+static void add_memory(const struct table *table, u32 t, struct bpf_map *map,
+		       const char * const names[3], u64 slab, u64 objects)
+{
+	u64 bytes[3] = {
+		slab_bytes() - slab,
+		object_bytes() - objects,
+		map->ops->map_mem_usage(map),
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(bytes) && table->entries.nr >= MIN_SLAB; i++)
+		bench_series_add(table->name, names[i], table->entries.nr, t, 1, "bytes",
+				 bytes[i] * 1000 / table->entries.nr);
+}
+
 static void add_time(const struct table *table, const char *op, u32 t, u64 ns, u64 ops)
 {
 	bench_series_add(table->name, op, table->entries.nr, t, 1, "ns", ns * 1000 / ops);
@@ -54,26 +87,29 @@ static void add_time(const struct table *table, const char *op, u32 t, u64 ns, u
 
 static struct bpf_map *time_fill(const struct table *table, u32 t)
 {
-	u32 nr = table->entries.nr;
+	static const char * const busy[] = {
+		"slabs_per_prefix_busy", "objects_per_prefix_busy", "mem_usage_per_prefix_busy",
+	};
+	static const char * const settled[] = {
+		"bytes_per_prefix", "objects_per_prefix", "mem_usage_per_prefix",
+	};
+	u64 slab, objects, start, ns;
 	struct bpf_map *map;
-	u64 slab, start, ns;
 
 	bench_settle(table);
 	slab = slab_bytes();
+	objects = object_bytes();
 	start = bench_cpu_ns();
 	map = bench_map_filled(table, t);
 	ns = bench_cpu_ns() - start;
 	if (IS_ERR(map))
 		return map;
-	if (nr >= MIN_FILL)
-		add_time(table, "fill", t, ns, nr);
+	if (table->entries.nr >= MIN_FILL)
+		add_time(table, "fill", t, ns, table->entries.nr);
+	/* With what waits for a grace period, and without. */
+	add_memory(table, t, map, busy, slab, objects);
 	bench_settle(table);
-	if (nr >= MIN_SLAB) {
-		bench_series_add(table->name, "bytes_per_prefix", nr, t, 1, "bytes",
-				 (slab_bytes() - slab) * 1000 / nr);
-		bench_series_add(table->name, "mem_usage_per_prefix", nr, t, 1, "bytes",
-				 map->ops->map_mem_usage(map) * 1000 / nr);
-	}
+	add_memory(table, t, map, settled, slab, objects);
 	return map;
 }
 
