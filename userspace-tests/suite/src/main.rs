@@ -6,11 +6,13 @@
 //! suite --own [FILTER…]   leave out the runs on LPM_TRIE, which is compared elsewhere
 //! suite --list [FILTER…]  name them
 //! suite --tour            tell the life of a map, step by step
+//! suite --bench           time lookups by a program
 //! ```
 //!
 //! A test that states LPM_TRIE's behaviour runs on both types. A kernel that
 //! lacks the map type fails the tests that need it; nothing is skipped.
 
+mod bench;
 mod btf_blob;
 mod check;
 mod child;
@@ -37,12 +39,15 @@ mod random;
 mod raw_call;
 mod references;
 mod requests;
+mod routes;
 mod tests;
 mod tour;
 mod unprivileged;
 mod wait;
 
 use std::{env, io, process::ExitCode};
+
+use anyhow::Result;
 
 fn main() -> ExitCode {
     let (options, filters): (Vec<_>, Vec<_>) =
@@ -55,7 +60,11 @@ fn main() -> ExitCode {
     match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
-        ["--tour"] => tell_the_tour(),
+        ["--tour"] => {
+            let told = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
+            ended("the tour", told)
+        }
+        ["--bench"] => ended("the benchmark", bench::run()),
         ["--list"] => {
             for case in cases {
                 println!("{}", case.name());
@@ -63,18 +72,17 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: suite [--list | --own | --tour] [FILTER…]");
+            eprintln!("usage: suite [--list | --own | --tour | --bench] [FILTER…]");
             ExitCode::from(2)
         }
     }
 }
 
-fn tell_the_tour() -> ExitCode {
-    let told = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
-    match told {
+fn ended(what: &str, result: Result<()>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("the tour ends here: {error:#}");
+            eprintln!("{what} ends here: {error:#}");
             ExitCode::FAILURE
         }
     }

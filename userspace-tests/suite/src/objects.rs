@@ -28,3 +28,4 @@ pub const REFERENCES: &[u8] = object!("references");
 pub const ACCESS: &[u8] = object!("access");
 pub const ON_REQUEST: &[u8] = object!("on_request");
 pub const REENTER: &[u8] = object!("reenter");
+pub const BENCH: &[u8] = object!("bench");

@@ -19,6 +19,7 @@ use crate::{
     harness::{Test, Type},
     maps::Shape,
     random::{self, Random},
+    routes,
 };
 
 pub const TESTS: &[Test] = &[
@@ -109,7 +110,7 @@ fn random_stream(on: Type, shape: Shape, spread: Spread, seed: u64, steps: usize
 }
 
 fn announced_streams(on: Type) -> Result<()> {
-    let table = announced::table()?;
+    let table = routes::table()?;
     let seed = announce_seed()?;
     let steps = random::steps()?;
     let slices = [
