@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module that claims a map type and shows what the registry answered, for
- * tests of what it refuses. It gives back at once what it was given: no map
- * of it ever exists.
+ * tests of what it refuses. It gives the type back at once, also where it was
+ * refused: no map of it ever exists, and another provider's type must stay.
  */
 #include <linux/bpf.h>
 #include <linux/module.h>
@@ -14,6 +14,10 @@ MODULE_PARM_DESC(type, "number of the map type to claim");
 static bool incomplete;
 module_param(incomplete, bool, 0444);
 MODULE_PARM_DESC(incomplete, "claim it without map_mem_usage");
+
+static int helper;
+module_param(helper, int, 0444);
+MODULE_PARM_DESC(helper, "number of a helper to list");
 
 static int answer;
 module_param(answer, int, 0444);
@@ -58,8 +62,11 @@ static u64 claim_mem_usage(const struct bpf_map *map)
 	return 0;
 }
 
+static enum bpf_func_id claim_helper;
+
 static struct bpf_map_ops claim_ops = {
 	.owner = THIS_MODULE,
+	.helpers = &claim_helper,
 	.map_alloc_check = claim_alloc_check,
 	.map_alloc = claim_alloc,
 	.map_free = claim_free,
@@ -74,9 +81,12 @@ static int __init claim_init(void)
 {
 	if (incomplete)
 		claim_ops.map_mem_usage = NULL;
+	if (helper) {
+		claim_helper = helper;
+		claim_ops.nr_helpers = 1;
+	}
 	answer = bpf_map_type_register(type, &claim_ops);
-	if (!answer)
-		bpf_map_type_unregister(type);
+	bpf_map_type_unregister(type, &claim_ops);
 	/* Loaded in any case, for the answer to be read. */
 	return 0;
 }

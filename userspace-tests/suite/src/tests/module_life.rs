@@ -39,6 +39,10 @@ pub const TESTS: &[Test] = &[
         built_in,
     ),
     Test::mtrie("module_registration_without_an_op_is_refused", incomplete),
+    Test::mtrie(
+        "module_registration_with_a_helper_without_an_op_is_refused",
+        helper_without_op,
+    ),
 ];
 
 fn image() -> Result<Vec<u8>> {
@@ -232,6 +236,7 @@ fn second(on: Type) -> Result<()> {
     )?;
     loaded_and_idle(on)?;
     check::equal(claim(format!("type={number}"))?, EEXIST, "a second one")?;
+    // The claimant has unregistered the type, which was not its own.
     use_a_map(on)?;
     wait_for(0)
 }
@@ -257,5 +262,24 @@ fn incomplete(on: Type) -> Result<()> {
     removed(on)?;
     let answer = claim(format!("type={number} incomplete=1"))?;
     check::equal(answer, EINVAL, "ops without map_mem_usage")?;
+    loaded_and_idle(on)
+}
+
+/// A program could call such a helper, and with it NULL, or code for another type.
+fn helper_without_op(on: Type) -> Result<()> {
+    let number = on.map_type().number();
+    removed(on)?;
+    // Helpers have uapi numbers.
+    for (name, helper) in [
+        ("bpf_map_push_elem, an op that is missing", 87),
+        ("bpf_for_each_map_elem, the same", 164),
+        ("bpf_tail_call, which calls no op", 12),
+        ("bpf_ringbuf_output, the same", 130),
+    ] {
+        let answer = claim(format!("type={number} helper={helper}"))?;
+        check::equal(answer, EINVAL, name)?;
+    }
+    let answer = claim(format!("type={number} helper=1"))?;
+    check::equal(answer, 0, "bpf_map_lookup_elem, whose op is there")?;
     loaded_and_idle(on)
 }
