@@ -49,6 +49,9 @@ suite: ## the suite, in the machine
 suite-debug: ## the suite, on the debug kernel
 	scripts/test suite-debug
 
+test-in-tree: setup ## KUnit and the suite with the map type in the kernel's tree: built in, then as its module
+	scripts/test in-tree-y in-tree-m
+
 torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (600)
 	scripts/test torture
 
@@ -63,6 +66,9 @@ fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number
 	$(programs)
 	scripts/vm --timeout 0 --env LPM_MTRIE_FUZZ_SECONDS=$(or $(SECONDS),600) $(if $(SEED),--env LPM_MTRIE_SEED=$(SEED)) \
 		-- target/x86_64-unknown-linux-musl/release/suite fuzz
+
+series: ## the patch series in target/series (IN_TREE=1: with the map type in the tree, in target/series-in-tree)
+	scripts/series $(if $(IN_TREE),--in-tree)
 
 series-check: ## checkpatch, codespell, rustfmt, kernel-doc of the series, patch by patch (scripts/series-check --help: more)
 	scripts/series-check text doc
@@ -87,4 +93,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug torture bench bench-core series-check fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree torture bench bench-core series series-check fuzz-vm setup kernel kernel-debug module user fmt clean

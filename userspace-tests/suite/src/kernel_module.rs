@@ -20,6 +20,12 @@ pub fn is_loaded() -> bool {
     fs::read_to_string(format!("{DIR}/initstate")).is_ok_and(|state| state.trim() == "live")
 }
 
+/// Whether the map type is built into the kernel, so that there is no module:
+/// scripts/vm knows it from the kernel's configuration.
+pub fn is_built_in() -> bool {
+    env::var_os("LPM_MTRIE_BUILT_IN").is_some()
+}
+
 /// How many references hold it.
 pub fn references() -> Result<u32> {
     let path = format!("{DIR}/refcnt");

@@ -37,7 +37,7 @@ mod tools;
 mod torture;
 mod values_in_programs;
 
-use crate::{fault_injection, harness::Test};
+use crate::{fault_injection, harness::Test, kernel_module};
 
 /// In the order in which they run: the module's comings and goings last.
 pub fn all() -> Vec<Test> {
@@ -89,8 +89,27 @@ pub fn runnable() -> Vec<Test> {
         let why = "faults_*: this kernel has no fault injection, the debug kernel has";
         leave_out(&mut tests, &needing, why);
     }
+    if kernel_module::is_built_in() {
+        let needing: Vec<_> = tests
+            .iter()
+            .filter(|test| test.name.contains("module") && !WITHOUT_MODULE.contains(&test.name))
+            .copied()
+            .collect();
+        for test in &needing {
+            eprintln!("not runnable: {}", test.name);
+        }
+        let why = "named above: the type is built in, there is no module to load or remove";
+        leave_out(&mut tests, &needing, why);
+    }
     tests
 }
+
+/// Tests of other modules, which want none for the type.
+const WITHOUT_MODULE: [&str; 3] = [
+    "module_second_registration_is_refused",
+    "module_registration_of_an_undeclared_number_is_refused",
+    "module_registration_of_a_built_in_type_is_refused",
+];
 
 fn leave_out(tests: &mut Vec<Test>, needing: &[Test], why: &str) {
     tests.retain(|test| !needing.iter().any(|other| other.name == test.name));
