@@ -73,6 +73,9 @@ series: ## the patch series in target/series (IN_TREE=1: with the map type in th
 series-check: ## checkpatch, codespell, rustfmt, kernel-doc of the series, patch by patch (scripts/series-check --help: more)
 	scripts/series-check text doc
 
+series-check-all: ## what takes longer: each patch built, configurations, sparse, coccinelle, rustdoc, arm64 (some 40 min on 2 idle cores)
+	scripts/series-check all
+
 setup: ## install what is missing; says what and why
 	scripts/setup
 
@@ -93,4 +96,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree torture bench bench-core series series-check fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree torture bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
