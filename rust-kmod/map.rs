@@ -322,7 +322,9 @@ impl Operations for LpmMtrie {
 
     fn mem_usage(map: &Map<Self>) -> usize {
         let retired = map.retired.lock_irqsave();
-        map.trie.bytes() as usize + retired.map_or(0, |retired| retired.bytes())
+        map.trie.bytes() as usize
+            + retired.map_or(0, |retired| retired.bytes())
+            + map.reclaimer.bytes()
     }
 }
 
