@@ -91,8 +91,13 @@ fn limit(on: Type, by: By) -> Result<()> {
 
     let mut expected = Expected::default();
     fill(&map, &mut expected)?;
-    let least = 2 * MIB as usize / SHAPE.value as usize;
-    check::holds(expected.0.len() > least, "most of the limit was used")?;
+    // The debug kernel's red zones nearly double an object.
+    let least = MIB as usize / SHAPE.value as usize;
+    let held = expected.0.len();
+    check::holds(
+        held > least,
+        &format!("{held} values fit below the limit, more than {least}"),
+    )?;
     expected.check(&map, "the map at the limit")?;
     at_the_limit(&map, &mut expected)?;
     expected.check(&map, "the map after what was tried at the limit")?;
