@@ -43,18 +43,20 @@ static u64 lookup_all(struct bpf_map *map, const struct table *table,
 	return sum;
 }
 
-static u64 slab_bytes(void)
+/* Slabs, and what is too large for them. */
+static u64 memory_bytes(void)
 {
 	return (u64)(global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B) +
-		     global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B)) << PAGE_SHIFT;
+		     global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) +
+		     global_node_page_state_pages(NR_VMALLOC)) << PAGE_SHIFT;
 }
 
-/* Of it, what lies in objects that are in use. */
+/* The same, of slabs only the objects that are in use. */
 static u64 object_bytes(void)
 {
+	u64 sum = (u64)global_node_page_state_pages(NR_VMALLOC) << PAGE_SHIFT;
 	struct slabinfo info = {};
 	struct kmem_cache *cache;
-	u64 sum = 0;
 
 	mutex_lock(&slab_mutex);
 	list_for_each_entry(cache, &slab_caches, list) {
@@ -65,12 +67,12 @@ static u64 object_bytes(void)
 	return sum;
 }
 
-/* What a map made the slabs grow by, and what it says. */
+/* What a map made memory grow by, and what it says. */
 static void add_memory(const struct table *table, u32 t, struct bpf_map *map,
-		       const char * const names[3], u64 slab, u64 objects)
+		       const char * const names[3], u64 memory, u64 objects)
 {
 	u64 bytes[3] = {
-		slab_bytes() - slab,
+		memory_bytes() - memory,
 		object_bytes() - objects,
 		map->ops->map_mem_usage(map),
 	};
@@ -88,16 +90,16 @@ static void add_time(const struct table *table, const char *op, u32 t, u64 ns, u
 static struct bpf_map *time_fill(const struct table *table, u32 t)
 {
 	static const char * const busy[] = {
-		"slabs_per_prefix_busy", "objects_per_prefix_busy", "mem_usage_per_prefix_busy",
+		"bytes_per_prefix_busy", "objects_per_prefix_busy", "mem_usage_per_prefix_busy",
 	};
 	static const char * const settled[] = {
 		"bytes_per_prefix", "objects_per_prefix", "mem_usage_per_prefix",
 	};
-	u64 slab, objects, start, ns;
+	u64 memory, objects, start, ns;
 	struct bpf_map *map;
 
 	bench_settle(table);
-	slab = slab_bytes();
+	memory = memory_bytes();
 	objects = object_bytes();
 	start = bench_cpu_ns();
 	map = bench_map_filled(table, t);
@@ -107,9 +109,9 @@ static struct bpf_map *time_fill(const struct table *table, u32 t)
 	if (table->entries.nr >= MIN_FILL)
 		add_time(table, "fill", t, ns, table->entries.nr);
 	/* With what waits for a grace period, and without. */
-	add_memory(table, t, map, busy, slab, objects);
+	add_memory(table, t, map, busy, memory, objects);
 	bench_settle(table);
-	add_memory(table, t, map, settled, slab, objects);
+	add_memory(table, t, map, settled, memory, objects);
 	return map;
 }
 

@@ -9,7 +9,7 @@
 
 /* Mirrored in src/bench.rs. */
 #define ADDRESSES 65536
-#define LOOKUPS 1024
+#define LOOKUPS 128
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
