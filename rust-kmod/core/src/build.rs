@@ -5,9 +5,11 @@
 //! Everything here happens before publication.
 
 use super::{
+    groups::PACKED,
     memory::Memory,
-    node::{Filler, NodeRef, Plan, Shape},
-    slot::{Raw, Slot},
+    node::NodeRef,
+    plan::{Filler, Plan, Shape},
+    slot::Raw,
     stride::{base_index, set, test, unset},
 };
 use core::{alloc::Layout, ptr::NonNull};
@@ -33,19 +35,22 @@ impl Item {
         }
     }
 
-    /// Position among a node's items in slot order.
-    pub(super) fn rank(self) -> u16 {
+    /// Its number among a node's 512 possible items: internal ones come first.
+    #[inline]
+    pub(super) fn number(self) -> u16 {
         match self {
             Item::Internal(index) => u16::from(index),
             Item::Child(byte) => 256 + u16::from(byte),
         }
     }
 
-    /// The node's slot for this item, if it has one.
-    pub(super) fn slot_in(self, node: NodeRef<'_>) -> Option<&Slot> {
-        match self {
-            Item::Internal(index) => node.internal(index),
-            Item::Child(byte) => node.child(byte),
+    /// The item with this number.
+    pub(super) fn numbered(number: u32) -> Self {
+        let index = (number & 255) as u8;
+        if number < 256 {
+            Item::Internal(index)
+        } else {
+            Item::Child(index)
         }
     }
 
@@ -100,13 +105,13 @@ pub(super) struct NewNode {
 
 impl NewNode {
     /// Allocates and writes a node; `fill` pushes its slots in order.
-    fn make(
-        mem: &mut impl Memory,
+    fn make<M: Memory>(
+        mem: &mut M,
         shape: &Shape,
         skip: &[&[u8]],
-        fill: impl FnOnce(&mut Filler),
+        fill: impl FnOnce(&mut Filler<'_>),
     ) -> Option<Self> {
-        let plan = Plan::new(shape, skip);
+        let plan = Plan::new::<M>(shape, skip);
         let layout = plan.layout();
         let block = mem.alloc(layout)?;
         // SAFETY: the block is ours, and has the plan's layout.
@@ -146,7 +151,7 @@ pub(super) fn pair(
     };
     a.0.include(&mut shape);
     b.0.include(&mut shape);
-    let (first, second) = if a.0.rank() < b.0.rank() {
+    let (first, second) = if a.0.number() < b.0.number() {
         (a.1, b.1)
     } else {
         (b.1, a.1)
@@ -168,15 +173,16 @@ pub(super) fn copy(
     skip: &[&[u8]],
     vacant: bool,
 ) -> Option<NewNode> {
-    if vacant {
+    let slots = from.slots();
+    // With more items, the copy may have groups, or its slots another order.
+    if vacant || from.groups().is_some() || slots.len() >= PACKED {
         return copy_live(mem, from, edit, skip);
     }
     let mut shape = from.shape();
-    let slots = from.slots();
     let (at, dropped, added) = match edit {
         Edit::Keep => (slots.len(), 0, None),
-        Edit::Add(item, raw) => (from.rank_of(item), 0, Some(raw)),
-        Edit::Drop(item) => (from.rank_of(item), 1, None),
+        Edit::Add(item, raw) => (from.rank(item), 0, Some(raw)),
+        Edit::Drop(item) => (from.rank(item), 1, None),
     };
     edit.apply(&mut shape);
     let (before, after) = slots.split_at_checked(at)?;
@@ -189,7 +195,7 @@ pub(super) fn copy(
     })
 }
 
-/// [`copy`], slot by slot.
+/// [`copy`], item by item.
 #[cold]
 fn copy_live(
     mem: &mut impl Memory,
@@ -203,15 +209,15 @@ fn copy_live(
     }
     edit.apply(&mut shape);
     let (new, mut added) = match edit {
-        Edit::Add(item, raw) => (item.rank(), Some(raw)),
+        Edit::Add(item, raw) => (item.number(), Some(raw)),
         _ => (u16::MAX, None),
     };
     NewNode::make(mem, &shape, skip, |to| {
         for (item, slot) in from.items() {
-            if item.rank() >= new {
+            if item.number() >= new {
                 added.take().into_iter().for_each(|raw| to.push(raw));
             }
-            if item.rank() != new && item.is_in(&shape) {
+            if item.number() != new && item.is_in(&shape) {
                 to.push(slot.raw());
             }
         }

@@ -101,7 +101,7 @@ impl Trie {
             let depth = node.depth();
             let item = Item::of(prefix.data(), prefix.prefixlen(), depth);
             note(Place { slot, node }, item);
-            match (item, item.slot_in(node)) {
+            match (item, node.slot(item)) {
                 (Item::Child(_), Some(child)) => {
                     above = Some(Place { slot, node });
                     (slot, start) = (child, depth + 1);

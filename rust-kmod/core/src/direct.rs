@@ -19,7 +19,7 @@ use super::{
     entry::EntryRef,
     prefix::Prefix,
     slot::{Link, Raw, Slot},
-    stride::longest_short,
+    stride::{change, longest_short},
     Trie,
 };
 use core::{
@@ -52,12 +52,6 @@ pub(super) fn index(data: &[u8]) -> usize {
         [high] => usize::from(*high) << 8,
         [] => 0,
     }
-}
-
-/// Makes bit `bit` of `word` what `set` says. The writer only.
-fn change(word: &AtomicU64, bit: usize, set: bool) {
-    let (old, mask) = (word.load(Relaxed), 1 << (bit % 64));
-    word.store(if set { old | mask } else { old & !mask }, Relaxed);
 }
 
 impl Direct {
@@ -142,13 +136,13 @@ impl Direct {
         self.item(index, len).publish(raw);
         if let Some(bits) = LEVELS.into_iter().find(|bits| *bits <= len && len < STRIDE) {
             let within = 1 << (len - bits) | (index >> (STRIDE - len)) & ((1 << (len - bits)) - 1);
-            change(self.short_word(index, bits), within, !raw.is_vacant());
+            change(self.short_word(index, bits), within as u8, !raw.is_vacant());
         }
         let end = Self::end(index, len);
         let any = self
             .ending_at(end, STRIDE)
             .any(|link| !matches!(link, Link::Vacant));
-        change(&self.ends[end / 64], end, any);
+        change(&self.ends[end / 64], (end % 64) as u8, any);
     }
 
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {

@@ -190,6 +190,9 @@ impl Writer<'_> {
                 node, slot: None, ..
             } => {
                 let (item, raw) = entry.place(geometry, node.depth());
+                if node.put(item, raw) {
+                    return Some(());
+                }
                 let new = copy(
                     mem,
                     node,

@@ -58,7 +58,7 @@ impl Trie {
         let mut trail = [None; TRAIL];
         let mut count = 0;
         let descent = self.descend_noting(prefix, |place, item| {
-            trail[count % TRAIL] = Some((place.node, u32::from(item.rank())));
+            trail[count % TRAIL] = Some((place.node, u32::from(item.number())));
             count += 1;
         });
         if descent.found(self, prefix).is_none() {
@@ -72,7 +72,10 @@ impl Trie {
             .unwrap_or(Link::Vacant);
         if matches!(next, Link::Vacant) && count > TRAIL {
             self.descend_noting(prefix, |place, item| {
-                next = place.node.following(u32::from(item.rank())).unwrap_or(next);
+                next = place
+                    .node
+                    .following(u32::from(item.number()))
+                    .unwrap_or(next);
             });
         }
         match self.direct() {

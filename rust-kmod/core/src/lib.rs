@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The longest-prefix-match structure of the LPM_MTRIE BPF map: a multibit trie with a stride of 8
 //! bits, popcount-indexed nodes, path compression and no leaf pushing, with lock-free readers and
-//! one writer at a time.
+//! one writer at a time. Nodes of many items have room for more, see `groups.rs`.
 //!
 //! ```text
 //! root slot ─▶ node, depth 1, skip 10     with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
@@ -15,18 +15,19 @@
 //! The node at depth `d` looks at byte `d` of the key. It holds the prefixes of `8d` to `8d + 7`
 //! bits on its path; longer ones are below the child of their byte `d`. A subtree with a single
 //! prefix is that prefix's entry and nothing else. So a node has two items or more, and the shape
-//! of a trie depends only on its prefixes. (Lack of memory during a removal may leave it with
-//! vacant slots, see `remove.rs`.)
+//! of a trie, sizes included, depends only on its prefixes. (Lack of memory during a removal may
+//! leave it with vacant slots, see `remove.rs`.)
 //!
-//! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node` and `slot`
-//! (what is published), `build` (new nodes), `direct` (the root for big tables), `descent`,
-//! `lookup`, `iter` (reading), `insert`, `remove`, `clear` (writing), `memory`, `stats`, `sync`.
+//! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node`, `groups`
+//! and `slot` (what is published), `plan` and `build` (new nodes), `direct` (the root for big
+//! tables), `descent`, `lookup`, `iter` (reading), `insert`, `remove`, `clear` (writing), `memory`,
+//! `stats`, `sync`.
 //!
 //! # Readers and the writer
 //!
 //! Readers load slots with Acquire; the writer completes a block, stores it into one slot with
-//! Release, and retires what that replaced. A retired block stays as it was, so that readers who
-//! are in it finish. A reader that runs beside a sequence of updates may see some and not others,
+//! Release, and retires what that replaced, if anything. A retired block stays as it was, so that
+//! readers who are in it finish. A reader that runs beside a sequence of updates may see some and not others,
 //! as in LPM_TRIE; every entry it returns was there during its section.
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
@@ -53,11 +54,13 @@ mod clear;
 mod descent;
 mod direct;
 mod entry;
+mod groups;
 mod insert;
 mod iter;
 mod lookup;
 mod memory;
 mod node;
+mod plan;
 mod prefix;
 mod remove;
 mod slot;

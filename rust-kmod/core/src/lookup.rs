@@ -8,11 +8,13 @@
 //! that the key does not lead through is ever considered.
 
 use super::{
+    build::Item,
     direct::{index, START},
     entry::{Entry, EntryRef},
     node::NodeRef,
     prefix::{Geometry, Prefix},
     slot::{Link, Slot},
+    stride::base_index,
     Reader, Trie,
 };
 
@@ -78,7 +80,7 @@ impl Trie {
             if key.depth() <= depth {
                 break;
             }
-            let Some(next) = node.child(key.byte(depth)) else {
+            let Some(next) = node.slot(Item::Child(key.byte(depth))) else {
                 break;
             };
             (slot, start) = (next, depth + 1);
@@ -86,8 +88,8 @@ impl Trie {
         for node in last.into_iter().chain(other) {
             let index = longest_in(node, key);
             if index != 0 {
-                return match node.internal(index)?.load() {
-                    Link::Entry(entry, _) => Some(entry),
+                return match node.slot(Item::Internal(index)).map(Slot::load) {
+                    Some(Link::Entry(entry, _)) => Some(entry),
                     _ => self.descend_testing(from, bytes, key),
                 };
             }
@@ -125,7 +127,7 @@ impl Trie {
             let byte = key.byte(depth);
             let beyond = key.prefixlen().wrapping_sub(8 * depth as u32);
             let in_node = (0..=beyond.min(7)).rev().find_map(|len| {
-                match node.internal(super::stride::base_index(byte, len))?.load() {
+                match node.slot(Item::Internal(base_index(byte, len)))?.load() {
                     Link::Entry(entry, _) => Some(entry),
                     _ => None,
                 }
@@ -134,7 +136,7 @@ impl Trie {
             if beyond < 8 {
                 return best;
             }
-            let Some(next) = node.child(byte) else {
+            let Some(next) = node.slot(Item::Child(byte)) else {
                 return best;
             };
             (slot, start) = (next, depth + 1);

@@ -5,20 +5,23 @@
 //! 0      head       depth | ranks (see Head)
 //! 8      child      bitmap of the bytes under which there is more
 //! 40     internal   bitmap of the prefixes that end in this stride, by base index
-//! 72     slots      one for each bit: internal ones first, then children, both by index
+//! 72     slots      one for each bit: internal ones first, then children, both by index; or, in a
+//!                   node of many items, see `groups`
 //! ..     skip       only if path compression jumped over bytes to get here: their number, a u8,
 //!                   then the bytes
 //! ```
 //!
-//! Nothing of it changes after publication except what slots hold: a child replaced by another one
-//! for the same byte, an entry replaced by another one for the same prefix, or a slot made vacant
-//! and filled again.
+//! Without groups, nothing of it changes after publication except what slots hold: a child replaced
+//! by another one for the same byte, an entry replaced by another one for the same prefix, or a slot
+//! made vacant and filled again. With groups, bits are set and cleared, too.
 
 use super::{
     build::Item,
+    groups::{Groups, GROUP},
+    plan::Shape,
     prefix::Prefix,
-    slot::{Link, Raw, Slot},
-    stride::{below, longest, longest_upto, next_bit, test, Bitmap},
+    slot::{Link, Slot},
+    stride::{below, following, longest, longest_upto, next_bit, test, SharedBitmap, Words},
 };
 use core::{alloc::Layout, marker::PhantomData, mem::size_of, ptr::NonNull, slice};
 
@@ -27,40 +30,60 @@ use core::{alloc::Layout, marker::PhantomData, mem::size_of, ptr::NonNull, slice
 ///
 /// ```text
 /// bits 0..8    depth: index of the key byte that this node looks at, 0 to 255
-///      8..32   bits of the internal bitmap before its words 1, 2, 3 (the first is at most 63, and
-///              its byte's bit 7, bit 15 here, says that there is a skip)
+///      8..32   bits of the internal bitmap before its words 1, 2, 3. The first is at most 63; the
+///              other bits of its byte, 14 and 15 here, say that there are groups, and a skip
 ///     32..40   bits of the internal bitmap, at most 255: the number of the first child slot
 ///     40..64   bits of the child bitmap before its words 1, 2, 3
 /// ```
+///
+/// Of a node with groups: depth, bits 14 and 15, and in 32..40 the number of groups that it has
+/// room for, at most 128.
 #[derive(Clone, Copy)]
-struct Head(u64);
+pub(super) struct Head(u64);
 
+const GROUPED: u64 = 1 << 14;
 const SKIP: u64 = 1 << 15;
 
 impl Head {
-    fn new(shape: &Shape, skip: bool) -> Self {
+    /// `room`: of groups; 0: a slot for each item.
+    pub(super) fn new(shape: &Shape, room: usize, skip: bool) -> Self {
         let mut head = u64::from(shape.depth);
-        let (mut internal, mut child) = (0u64, 0u64);
-        for (w, (i, c)) in shape.internal.iter().zip(&shape.child).enumerate() {
-            if w > 0 {
-                head |= internal << (8 * w) | child << (32 + 8 * w);
+        if room > 0 {
+            head |= GROUPED | (room as u64) << 32;
+        } else {
+            let (mut internal, mut child) = (0u64, 0u64);
+            for (w, (i, c)) in shape.internal.iter().zip(&shape.child).enumerate() {
+                if w > 0 {
+                    head |= internal << (8 * w) | child << (32 + 8 * w);
+                }
+                internal += u64::from(i.count_ones());
+                child += u64::from(c.count_ones());
             }
-            internal += u64::from(i.count_ones());
-            child += u64::from(c.count_ones());
+            head |= internal << 32;
         }
-        head |= internal << 32;
         Head(if skip { head | SKIP } else { head })
     }
 
+    /// Not 0 in a node with groups.
     #[inline]
     fn internals(self) -> usize {
         (self.0 >> 32 & 0xff) as usize
     }
 
+    /// How many groups there is room for; 0: none.
+    #[inline]
+    fn room(self) -> usize {
+        if self.0 & GROUPED != 0 {
+            self.internals()
+        } else {
+            0
+        }
+    }
+
     /// Bits of the internal bitmap before word `w` (0 to 3).
     #[inline]
     fn internals_before(self, w: u8) -> usize {
-        ((self.0 & 0xffff_7f00) >> (8 * u32::from(w & 3)) & 0xff) as usize
+        ((self.0 & 0xffff_3f00) >> (8 * u32::from(w & 3)) & 0xff) as usize
     }
 
     /// Bits of the child bitmap before word `w` (0 to 3).
@@ -70,166 +93,40 @@ impl Head {
     }
 }
 
-/// Size of a node without slots and skip.
+/// Size of a node without slots, groups and skip.
 pub(super) const FIXED_SIZE: usize = size_of::<Fixed>();
 
 /// The fixed part of a node block.
 #[repr(C)]
 pub(super) struct Fixed {
-    head: Head,
-    child: Bitmap,
-    internal: Bitmap,
+    pub(super) head: Head,
+    pub(super) child: SharedBitmap,
+    pub(super) internal: SharedBitmap,
 }
 
-impl Fixed {
-    /// Number of slots.
-    fn slots(&self) -> usize {
-        let last = self.child[3].count_ones() as usize;
-        self.head.internals() + self.head.children_before(3) + last
-    }
+/// Where the slots of a node begin.
+pub(super) fn slots_offset(grouped: bool) -> usize {
+    FIXED_SIZE + if grouped { size_of::<Groups>() } else { 0 }
 }
 
-/// Which slots a node has; together with its skip that is all about it except what the slots hold.
-#[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub(super) depth: u8,
-    pub(super) internal: Bitmap,
-    pub(super) child: Bitmap,
-}
-
-/// Where the slot with number `i` is.
-fn slot_offset(i: usize) -> usize {
-    FIXED_SIZE + i * size_of::<Slot>()
-}
-
-/// The block that a node with `slots` slots and `skip` skipped bytes needs.
-fn layout(slots: usize, skip: usize) -> Layout {
+/// The block that a node with room for `groups` groups, or, if that is 0, with `slots` slots needs,
+/// with `skip` skipped bytes.
+pub(super) fn layout(groups: usize, slots: usize, skip: usize) -> Layout {
+    let slots = slots + GROUP * groups;
     let tail = if skip == 0 { 0 } else { 1 + skip };
-    // SAFETY: 8 is a power of two; at most 72 + 511 * 8 + 256 bytes (slots are larger in the model
+    let size = slots_offset(groups > 0) + slots * size_of::<Slot>() + tail;
+    // SAFETY: 8 is a power of two; at most 208 + 512 * 8 + 256 bytes (slots are larger in the model
     // checker, far from isize::MAX).
-    unsafe { Layout::from_size_align_unchecked(slot_offset(slots) + tail, 8) }
-}
-
-/// A node about to be written.
-pub(super) struct Plan<'s> {
-    fixed: Fixed,
-    slots: usize,
-    skip: &'s [&'s [u8]],
-    skip_len: usize,
-}
-
-impl<'s> Plan<'s> {
-    /// `skip` comes in parts, at most 255 bytes in all.
-    pub(super) fn new(shape: &Shape, skip: &'s [&'s [u8]]) -> Self {
-        let skip_len = skip.iter().map(|part| part.len()).sum();
-        let head = Head::new(shape, skip_len > 0);
-        let fixed = Fixed {
-            head,
-            child: shape.child,
-            internal: shape.internal,
-        };
-        Self {
-            slots: fixed.slots(),
-            fixed,
-            skip,
-            skip_len,
-        }
-    }
-
-    pub(super) fn layout(&self) -> Layout {
-        layout(self.slots, self.skip_len)
-    }
-
-    /// Writes the node into a fresh block; `fill` pushes its slots: internal ones, then children,
-    /// in order of index.
-    ///
-    /// # Safety
-    ///
-    /// The block has the plan's [`layout`](Self::layout) and is nobody else's.
-    pub(super) unsafe fn write(self, block: NonNull<u8>, fill: impl FnOnce(&mut Filler)) {
-        // SAFETY: the block is ours and begins with a Fixed.
-        unsafe { block.cast::<Fixed>().write(self.fixed) };
-        // SAFETY: that many slots follow it.
-        let mut filler = unsafe {
-            Filler {
-                at: block.add(slot_offset(0)).cast(),
-                left: self.slots,
-            }
-        };
-        fill(&mut filler);
-        debug_assert_eq!(filler.left, 0, "each slot is filled");
-        // So that they are initialised whatever `fill` did.
-        while filler.left > 0 {
-            filler.push(Raw::VACANT);
-        }
-        if self.skip_len == 0 {
-            return;
-        }
-        let mut to = filler.at.cast::<u8>();
-        // SAFETY: a skip area of 1 + skip_len bytes follows the slots.
-        unsafe { to.write(self.skip_len as u8) };
-        for byte in self.skip.iter().copied().flatten() {
-            // SAFETY: 1 + skip_len bytes are written in all.
-            unsafe {
-                to = to.add(1);
-                to.write(*byte);
-            }
-        }
-    }
-}
-
-/// Writes the slots of a new node, one after the other.
-///
-/// # Invariants
-///
-/// `left` slots from `at` on may be written.
-pub(super) struct Filler {
-    at: NonNull<Slot>,
-    left: usize,
-}
-
-impl Filler {
-    pub(super) fn push(&mut self, raw: Raw) {
-        if self.left == 0 {
-            return;
-        }
-        // SAFETY: by the invariants, and `left` is not 0. INVARIANT: both move on by one.
-        unsafe {
-            self.at.write(Slot::new(raw));
-            self.at = self.at.add(1);
-        }
-        self.left -= 1;
-    }
-
-    /// Copies slots of another node, as the writer, who alone may read them without atomics: nobody
-    /// writes them meanwhile.
-    #[cfg(not(loom))]
-    pub(super) fn extend(&mut self, from: &[Slot]) {
-        let count = from.len().min(self.left);
-        // SAFETY: by the invariants `count` slots may be written, which are not those of a
-        // published node; a slot is a pointer in memory, and only this thread writes those
-        // in `from`. INVARIANT: both move on by `count`.
-        unsafe {
-            self.at
-                .copy_from_nonoverlapping(NonNull::from(from).cast(), count);
-            self.at = self.at.add(count);
-        }
-        self.left -= count;
-    }
-
-    /// As above, for slots that are more than a pointer in memory.
-    #[cfg(loom)]
-    pub(super) fn extend(&mut self, from: &[Slot]) {
-        from.iter().for_each(|slot| self.push(slot.raw()));
-    }
+    unsafe { Layout::from_size_align_unchecked(size, 8) }
 }
 
 /// A node that stays readable for `'a`.
 ///
 /// # Invariants
 ///
-/// The pointer is to a node block made by [`write`], and of the block only slots are written during
-/// `'a`, through `Slot`.
+/// The pointer is to a node block made by `Plan::write`, and of the block only atomics are written
+/// during `'a`: slots, and in a node with groups its bitmaps, directory and counts. A number in the
+/// directory is at most the number of groups that the head names.
 #[derive(Clone, Copy)]
 pub(super) struct NodeRef<'a>(NonNull<Fixed>, PhantomData<&'a Fixed>);
 
@@ -267,108 +164,106 @@ impl<'a> NodeRef<'a> {
         let fixed = self.fixed();
         Shape {
             depth: self.depth() as u8,
-            internal: fixed.internal,
-            child: fixed.child,
+            internal: fixed.internal.get(),
+            child: fixed.child.get(),
         }
     }
 
-    /// The slot with number `i`.
-    ///
-    /// # Safety
-    ///
-    /// `i` is below the number of bits in both bitmaps.
+    /// The groups, and how many there is room for.
     #[inline]
-    unsafe fn slot(self, i: usize) -> &'a Slot {
-        // SAFETY: the block has a slot for each bit, initialised by `write`, and slots are only
-        // written as atomics.
-        unsafe {
-            self.0
-                .cast::<u8>()
-                .add(slot_offset(i))
-                .cast::<Slot>()
-                .as_ref()
+    pub(super) fn groups(self) -> Option<(&'a Groups, usize)> {
+        let room = self.fixed().head.room();
+        // SAFETY: in a node with room for groups a `Groups` follows the fixed part, of which only
+        // atomics are written.
+        (room > 0).then(|| (unsafe { self.0.add(1).cast().as_ref() }, room))
+    }
+
+    /// Of the four neighbours that `item` is one of, those that the node has, as bits.
+    pub(super) fn neighbours(self, item: Item) -> u64 {
+        let (Item::Internal(index) | Item::Child(index)) = item;
+        self.bitmap(item).word(index) >> (index & 60) & 15
+    }
+
+    /// Makes the bit of `item` what `value` says. The writer only.
+    pub(super) fn change(self, item: Item, value: bool) {
+        let (Item::Internal(index) | Item::Child(index)) = item;
+        self.bitmap(item).change(index, value);
+    }
+
+    #[inline]
+    fn bitmap(self, item: Item) -> &'a SharedBitmap {
+        match item {
+            Item::Internal(_) => &self.fixed().internal,
+            Item::Child(_) => &self.fixed().child,
         }
     }
 
-    /// All slots, in order.
+    /// All slots, in order; those of items that a node with groups does not have are vacant.
     pub(super) fn slots(self) -> &'a [Slot] {
         let fixed = self.fixed();
-        let total = fixed.slots();
-        // SAFETY: as for `slot`, for all of them.
-        unsafe {
-            slice::from_raw_parts(
-                self.0
-                    .cast::<u8>()
-                    .add(slot_offset(0))
-                    .cast::<Slot>()
-                    .as_ptr(),
-                total,
-            )
-        }
+        let count = match fixed.head.room() {
+            0 => self.packed(),
+            room => GROUP * room,
+        };
+        // SAFETY: the block has so many slots, initialised by `Plan::write`, and slots are only
+        // written as atomics.
+        unsafe { slice::from_raw_parts(self.first_slot().as_ptr(), count) }
+    }
+
+    /// The number of slots of a node without groups.
+    fn packed(self) -> usize {
+        let fixed = self.fixed();
+        let last = fixed.child.get()[3].count_ones() as usize;
+        fixed.head.internals() + fixed.head.children_before(3) + last
     }
 
     /// Address of the first slot, good for all of them and for writing.
+    #[inline]
     pub(super) fn first_slot(self) -> NonNull<Slot> {
-        // SAFETY: slots follow the fixed part within the block.
-        unsafe { self.0.cast::<u8>().add(slot_offset(0)).cast() }
+        let offset = slots_offset(self.fixed().head.room() > 0);
+        // SAFETY: slots follow the fixed part, and the groups if there are any, within the block.
+        unsafe { self.0.cast::<u8>().add(offset).cast() }
     }
 
-    /// All items with their slots, in slot order.
-    pub(super) fn items(self) -> Items<'a> {
-        Items {
-            node: self,
-            at: 0,
-            slots: self.slots().iter(),
-        }
+    /// All items with their slots, in order. The writer only.
+    pub(super) fn items(self) -> impl Iterator<Item = (Item, &'a Slot)> {
+        let Shape {
+            internal, child, ..
+        } = self.shape();
+        let next = move |at| next_bit(&internal, &child, at);
+        core::iter::successors(next(0), move |at| next(at + 1)).filter_map(move |at| {
+            let item = Item::numbered(at);
+            Some((item, self.slot(item)?))
+        })
     }
 
-    /// How many slots come before that of `item`, which need not be there.
-    pub(super) fn rank_of(self, item: Item) -> usize {
-        let fixed = self.fixed();
-        match item {
-            Item::Internal(index) => {
-                fixed.head.internals_before(index >> 6) + below(&fixed.internal, index)
-            }
-            Item::Child(byte) => {
-                fixed.head.internals()
-                    + fixed.head.children_before(byte >> 6)
-                    + below(&fixed.child, byte)
-            }
-        }
-    }
-
-    /// The slot of byte `byte`'s child, if there is such a child.
+    /// How many slots come before that of `item`, which need not be there, in a node without groups.
     #[inline]
-    pub(super) fn child(self, byte: u8) -> Option<&'a Slot> {
-        let fixed = self.fixed();
-        if !test(&fixed.child, byte) {
+    pub(super) fn rank(self, item: Item) -> usize {
+        let head = self.fixed().head;
+        let (Item::Internal(index) | Item::Child(index)) = item;
+        let before = match item {
+            Item::Internal(_) => head.internals_before(index >> 6),
+            Item::Child(_) => head.internals() + head.children_before(index >> 6),
+        };
+        before + below(self.bitmap(item), index)
+    }
+
+    /// The slot of `item`, if the node has it.
+    #[inline]
+    pub(super) fn slot(self, item: Item) -> Option<&'a Slot> {
+        let (Item::Internal(index) | Item::Child(index)) = item;
+        if !test(self.bitmap(item), index) {
             return None;
         }
-        let before = fixed.head.internals() + fixed.head.children_before(byte >> 6);
-        // SAFETY: the bit is set, so its rank plus the number of internal bits is below the number
-        // of all bits.
-        Some(unsafe { self.slot(before + below(&fixed.child, byte)) })
-    }
-
-    /// The slot of the internal prefix with base index `index`, if there is such a prefix.
-    #[inline]
-    pub(super) fn internal(self, index: u8) -> Option<&'a Slot> {
-        let fixed = self.fixed();
-        if !test(&fixed.internal, index) {
-            return None;
-        }
-        let before = fixed.head.internals_before(index >> 6);
-        // SAFETY: the bit is set, so its rank is below the number of internal bits.
-        Some(unsafe { self.slot(before + below(&fixed.internal, index)) })
-    }
-
-    /// The slot of item `index` in post-order numbering: an internal prefix (below 256) or a child.
-    pub(super) fn item(self, index: u32) -> Option<&'a Slot> {
-        if index < 256 {
-            self.internal(index as u8)
-        } else {
-            self.child((index & 255) as u8)
-        }
+        let number = match self.groups() {
+            Some((groups, _)) => groups.slot_number(item)?,
+            None => self.rank(item),
+        };
+        // SAFETY: without groups, the rank of a set bit is below the number of bits, which is that
+        // of the slots; with them, by the invariants the group of a number is one of those that
+        // have slots. Slots are initialised by `Plan::write` and only written as atomics.
+        Some(unsafe { self.first_slot().add(number).as_ref() })
     }
 
     /// Base index of the longest internal prefix that covers `byte`; 0: none.
@@ -386,13 +281,13 @@ impl<'a> NodeRef<'a> {
     pub(super) fn following(self, mut after: u32) -> Option<Link<'a>> {
         let fixed = self.fixed();
         loop {
-            after = super::stride::following(&fixed.internal, &fixed.child, after);
+            after = following(&fixed.internal, &fixed.child, after);
             if after == 0 {
                 return None;
             }
-            match self.item(after)?.load() {
-                Link::Vacant => {}
-                link => return Some(link),
+            match self.slot(Item::numbered(after)).map(Slot::load) {
+                None | Some(Link::Vacant) => {}
+                link => return link,
             }
         }
     }
@@ -413,11 +308,11 @@ impl<'a> NodeRef<'a> {
 
     #[cold]
     fn skip_area(self) -> &'a [u8] {
-        let at = slot_offset(self.slots().len());
+        let slots = self.slots();
         // SAFETY: a node with the flag has a skip area behind its slots: the length, then as many
         // bytes, never written.
         unsafe {
-            let area = self.0.cast::<u8>().add(at);
+            let area = self.first_slot().add(slots.len()).cast::<u8>();
             slice::from_raw_parts(area.add(1).as_ptr(), usize::from(area.read()))
         }
     }
@@ -446,31 +341,9 @@ impl<'a> NodeRef<'a> {
     }
 
     pub(super) fn layout(self) -> Layout {
-        layout(self.slots().len(), self.skip().len())
-    }
-}
-
-/// See [`NodeRef::items`].
-pub(super) struct Items<'a> {
-    node: NodeRef<'a>,
-    /// Where to look for the next bit: below 256 in the internal bitmap, below 512 in the other.
-    at: u32,
-    slots: slice::Iter<'a, Slot>,
-}
-
-impl<'a> Iterator for Items<'a> {
-    type Item = (Item, &'a Slot);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let fixed = self.node.fixed();
-        self.at = next_bit(&fixed.internal, &fixed.child, self.at)?;
-        let index = (self.at & 255) as u8;
-        let item = if self.at < 256 {
-            Item::Internal(index)
-        } else {
-            Item::Child(index)
-        };
-        self.at += 1;
-        Some((item, self.slots.next()?))
+        match self.fixed().head.room() {
+            0 => layout(0, self.packed(), self.skip().len()),
+            room => layout(room, 0, self.skip().len()),
+        }
     }
 }

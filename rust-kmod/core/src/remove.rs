@@ -2,10 +2,11 @@
 //! Remove: the inverse of insert, so that a trie's shape depends on what is in it and not on how it
 //! got there.
 //!
-//! A node that keeps two items or more is replaced by a smaller copy; one that keeps a single item
-//! gives its place to it. Where memory for a copy is missing, the slot becomes vacant instead:
-//! readers pass over it, and the next change of the node leaves it out. A node always keeps one
-//! item that is not vacant; removing that one unhooks the node.
+//! A node that keeps two items or more is replaced by a copy without the one that goes, or, if it
+//! has groups and a copy would be no smaller, loses it in place; one that keeps a single item gives
+//! its place to it. Where memory for a copy is missing, the slot becomes vacant instead: readers
+//! pass over it, and the next change of the node leaves it out. A node always keeps one item that is
+//! not vacant; removing that one unhooks the node.
 
 use super::{
     build::{copy, Edit, Item},
@@ -71,27 +72,29 @@ impl Writer<'_> {
                 if !mem.reserve(2) {
                     return Err(Error::NoMemory);
                 }
-                match copy(
-                    mem,
-                    place.node,
-                    Edit::Drop(item),
-                    &[place.node.skip()],
-                    self.trie.stats.vacant(),
-                ) {
-                    Some(new) => self.publish(
-                        place.slot,
-                        new,
+                if !place.node.take::<M>(item) {
+                    match copy(
                         mem,
-                        Some((place.node.ptr(), place.node.layout())),
-                    ),
-                    None => self.vacate(slot),
+                        place.node,
+                        Edit::Drop(item),
+                        &[place.node.skip()],
+                        self.trie.stats.vacant(),
+                    ) {
+                        Some(new) => self.publish(
+                            place.slot,
+                            new,
+                            mem,
+                            Some((place.node.ptr(), place.node.layout())),
+                        ),
+                        None => self.vacate(place.node, item),
+                    }
                 }
             }
             Rest::One(last, last_slot) => {
                 if !mem.reserve(3) {
                     return Err(Error::NoMemory);
                 }
-                self.give_place(mem, place, slot, last, last_slot);
+                self.give_place(mem, place, item, last, last_slot);
             }
             Rest::Nothing => return self.unhook(mem, prefix, entry),
         }
@@ -105,7 +108,7 @@ impl Writer<'_> {
         &mut self,
         mem: &mut M,
         place: Place<'_>,
-        removed: &Slot,
+        removed: Item,
         last: Item,
         last_slot: &Slot,
     ) {
@@ -114,7 +117,7 @@ impl Writer<'_> {
             (Item::Child(byte), Link::Node(child)) => {
                 let skip: &[&[u8]] = &[node.skip(), &[byte], child.skip()];
                 let Some(new) = copy(mem, child, Edit::Keep, skip, self.trie.stats.vacant()) else {
-                    return self.vacate(removed);
+                    return self.vacate(node, removed);
                 };
                 let layout = child.layout();
                 self.publish(place.slot, new, mem, Some((node.ptr(), node.layout())));
@@ -129,7 +132,7 @@ impl Writer<'_> {
                 self.retire_node(mem, node);
             }
             // An item that stays is not vacant, and only children are nodes.
-            _ => self.vacate(removed),
+            _ => self.vacate(node, removed),
         }
     }
 
@@ -144,24 +147,23 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         let trie = self.trie;
         let (entrance, _) = trie.entrance(prefix);
-        let mut cut = entrance;
+        let (mut cut, mut slot) = (None, entrance);
         let mut blocks = 1;
         trie.descend_noting(prefix, |place, item| {
             blocks += 1;
-            if let Some(slot) = item.slot_in(place.node) {
-                if !matches!(rest(place.node, slot, true), Rest::Nothing) {
-                    (cut, blocks) = (slot, 1);
+            if let Some(below) = place.node.slot(item) {
+                if !matches!(rest(place.node, below, true), Rest::Nothing) {
+                    (cut, slot, blocks) = (Some((place.node, item)), below, 1);
                 }
             }
         });
         if !mem.reserve(blocks) {
             return Err(Error::NoMemory);
         }
-        let mut link = cut.load();
-        if core::ptr::eq(cut, entrance) {
-            trie.publish_entrance(prefix, Raw::VACANT);
-        } else {
-            self.vacate(cut);
+        let mut link = slot.load();
+        match cut {
+            None => trie.publish_entrance(prefix, Raw::VACANT),
+            Some((node, item)) => self.vacate(node, item),
         }
         while let Link::Node(node) = link {
             link = node
@@ -177,9 +179,12 @@ impl Writer<'_> {
     }
 
     /// Takes a node's item away without a copy of the node.
-    fn vacate(&mut self, slot: &Slot) {
+    fn vacate(&mut self, node: NodeRef<'_>, item: Item) {
         self.trie.stats.set_vacant();
-        slot.publish(Raw::VACANT);
+        if !node.take_anyway(item) {
+            let slot = node.slot(item).into_iter();
+            slot.for_each(|slot| slot.publish(Raw::VACANT));
+        }
     }
 
     fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {

@@ -16,8 +16,55 @@
 //!
 //! Base index 0 is no prefix; it stands for "none".
 
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];
+
+/// 256 bits that a writer changes under its readers' eyes. Whether a bit is seen set before or
+/// after other things is left open: slots say what there is.
+pub(super) struct SharedBitmap([AtomicU64; 4]);
+
+/// Either of them, word by word.
+pub(super) trait Words {
+    /// The word of bit `index`.
+    fn word(&self, index: u8) -> u64;
+}
+
+impl Words for Bitmap {
+    #[inline]
+    fn word(&self, index: u8) -> u64 {
+        self[(index >> 6) as usize]
+    }
+}
+
+impl Words for SharedBitmap {
+    #[inline]
+    fn word(&self, index: u8) -> u64 {
+        self.0[(index >> 6) as usize].load(Relaxed)
+    }
+}
+
+impl SharedBitmap {
+    pub(super) fn new(map: Bitmap) -> Self {
+        Self(map.map(AtomicU64::new))
+    }
+
+    pub(super) fn get(&self) -> Bitmap {
+        [0, 64, 128, 192].map(|index| self.word(index))
+    }
+
+    /// Makes bit `index` what `value` says. The writer only.
+    pub(super) fn change(&self, index: u8, value: bool) {
+        change(&self.0[(index >> 6) as usize], index & 63, value);
+    }
+}
+
+/// Makes bit `bit` (0 to 63) of `word` what `value` says. The writer only.
+pub(super) fn change(word: &AtomicU64, bit: u8, value: bool) {
+    let (old, mask) = (word.load(Relaxed), 1 << bit);
+    word.store(if value { old | mask } else { old & !mask }, Relaxed);
+}
 
 /// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`, or any five bits.
 static COVERING: [u64; 32] = covering();
@@ -42,8 +89,8 @@ pub(super) fn base_index(byte: u8, len: u32) -> u8 {
 }
 
 #[inline]
-pub(super) fn test(map: &Bitmap, index: u8) -> bool {
-    map[(index >> 6) as usize] >> (index & 63) & 1 != 0
+pub(super) fn test(map: &impl Words, index: u8) -> bool {
+    map.word(index) >> (index & 63) & 1 != 0
 }
 
 pub(super) fn set(map: &mut Bitmap, index: u8) {
@@ -56,17 +103,17 @@ pub(super) fn unset(map: &mut Bitmap, index: u8) {
 
 /// Set bits before `index` in its own word.
 #[inline]
-pub(super) fn below(map: &Bitmap, index: u8) -> usize {
-    (map[(index >> 6) as usize] & ((1 << (index & 63)) - 1)).count_ones() as usize
+pub(super) fn below(map: &impl Words, index: u8) -> usize {
+    (map.word(index) & ((1 << (index & 63)) - 1)).count_ones() as usize
 }
 
 /// Base index of the longest internal prefix that covers `byte`; 0: none.
 ///
 /// Without branches, which could not be predicted.
 #[inline]
-pub(super) fn longest(internal: &Bitmap, byte: u8) -> u8 {
+pub(super) fn longest(internal: &impl Words, byte: u8) -> u8 {
     let (seven, six) = (128 | byte >> 1, 64 | byte >> 2);
-    let shorter = longest_short(internal[0], byte >> 3);
+    let shorter = longest_short(internal.word(0), byte >> 3);
     let upto_six = if test(internal, six) { six } else { shorter };
     if test(internal, seven) {
         seven
@@ -84,7 +131,7 @@ pub(super) fn longest_short(word: u64, top: u8) -> u8 {
 }
 
 /// As [`longest`], among prefixes of at most `len` bits (0 to 7).
-pub(super) fn longest_upto(internal: &Bitmap, byte: u8, len: u32) -> u8 {
+pub(super) fn longest_upto(internal: &impl Words, byte: u8, len: u32) -> u8 {
     let mut index = base_index(byte, len);
     while index > 0 && !test(internal, index) {
         index >>= 1;
@@ -97,7 +144,7 @@ pub(super) fn longest_upto(internal: &Bitmap, byte: u8, len: u32) -> u8 {
 ///
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
 /// first where ends meet.
-pub(super) fn following(internal: &Bitmap, child: &Bitmap, after: u32) -> u32 {
+pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -> u32 {
     let (mut best, mut best_end) = (0, u32::MAX);
     for len in (0..=8u32).rev() {
         let from = if after == 0 { 0 } else { after_at(after, len) };
@@ -124,7 +171,7 @@ fn after_at(after: u32, len: u32) -> u32 {
 }
 
 /// Index of the first item of length `len` whose value is at least `from`; 0: none.
-fn first_from(internal: &Bitmap, child: &Bitmap, len: u32, from: u32) -> u32 {
+fn first_from(internal: &impl Words, child: &impl Words, len: u32, from: u32) -> u32 {
     let end = 2 << len;
     match next_bit(internal, child, (1 << len) + from) {
         Some(index) if index < end => index,
@@ -133,10 +180,13 @@ fn first_from(internal: &Bitmap, child: &Bitmap, len: u32, from: u32) -> u32 {
 }
 
 /// The first set bit from `at` on, both bitmaps taken as one of 512 bits, the internal one first.
-pub(super) fn next_bit(internal: &Bitmap, child: &Bitmap, mut at: u32) -> Option<u32> {
+pub(super) fn next_bit(internal: &impl Words, child: &impl Words, mut at: u32) -> Option<u32> {
     while at < 512 {
-        let words = if at < 256 { internal } else { child };
-        let word = words[(at >> 6 & 3) as usize] >> (at & 63);
+        let word = if at < 256 {
+            internal.word(at as u8)
+        } else {
+            child.word(at as u8)
+        } >> (at & 63);
         if word != 0 {
             return Some(at + word.trailing_zeros());
         }

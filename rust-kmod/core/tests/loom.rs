@@ -70,8 +70,9 @@ unsafe impl Memory for Heap {
         self.retired.push((ptr, layout));
     }
 
+    /// Classes that leave room in some nodes.
     fn size_of(layout: Layout) -> usize {
-        layout.size()
+        layout.size().next_multiple_of(512)
     }
 }
 
@@ -326,6 +327,64 @@ fn vacant_slots_are_passed_over() {
             world.remove(9, [10, 0, 0, 0], true);
             world.insert(9, [10, 0, 0, 0], 3);
             world.grace(&[1]);
+        },
+    );
+}
+
+/// A node with groups: more than two items, under the model checker.
+const GROUPED: &[(u32, [u8; 4])] = &[
+    (8, [10, 0, 0, 0]),
+    (16, [10, 1, 0, 0]),
+    (16, [10, 2, 0, 0]),
+    (16, [10, 200, 0, 0]),
+];
+
+#[test]
+fn an_item_is_put_in_place_under_its_readers() {
+    beside(
+        GROUPED,
+        |world, reader| {
+            let found = world.longest_match(reader, [10, 3, 1, 1]);
+            assert!(
+                matches!(found, Some(8 | 16)),
+                "beside its neighbours: {found:?}"
+            );
+            let found = world.longest_match(reader, [10, 100, 1, 1]);
+            assert!(
+                matches!(found, Some(8 | 10)),
+                "in a group of its own: {found:?}"
+            );
+            assert_eq!(
+                world.longest_match(reader, [10, 200, 1, 1]),
+                Some(16),
+                "what was there is found"
+            );
+        },
+        |world| {
+            world.insert(16, [10, 3, 0, 0], 4);
+            world.insert(10, [10, 64, 0, 0], 5);
+            world.grace(&[]);
+        },
+    );
+}
+
+#[test]
+fn an_item_taken_in_place_is_reclaimed_after_its_readers() {
+    beside(
+        GROUPED,
+        |world, reader| {
+            let found = world.longest_match(reader, [10, 2, 1, 1]);
+            assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
+            let geometry = geometry();
+            let after = Prefix::new(&geometry, 16, &[10, 1, 0, 0]).expect("valid");
+            let next = world.trie.next(reader, Some(after));
+            let next = next.map(|entry| entry.data()[1]);
+            assert!(matches!(next, Some(2 | 200)), "the walk goes on: {next:?}");
+        },
+        |world| {
+            world.remove(16, [10, 2, 0, 0], false);
+            world.insert(16, [10, 2, 0, 0], 4);
+            world.grace(&[2]);
         },
     );
 }

@@ -6,6 +6,7 @@ use crate::{
     build::Item,
     direct::Direct,
     entry::EntryRef,
+    groups::{Count, Groups, GROUP},
     node::NodeRef,
     slot::{Link, Slot},
     stride::base_index,
@@ -156,17 +157,20 @@ impl Walk<'_> {
             live >= least,
             "a node has {least} items or more, this one {live}"
         );
-        assert_eq!(
-            node.items().count(),
-            node.slots().len(),
-            "each slot belongs to a bit"
-        );
+        match node.groups() {
+            None => assert_eq!(
+                node.items().count(),
+                node.slots().len(),
+                "each slot belongs to a bit"
+            ),
+            Some((groups, room)) => self.groups(node, groups, room, live),
+        }
         for (item, slot) in node.items() {
-            let by_rank = item.slot_in(node).expect("the bit is set");
+            let by_rank = node.slot(item).expect("the bit is set");
             assert!(
                 core::ptr::eq(by_rank, slot),
-                "the ranks in the head lead to the slot of {:?}",
-                item.rank()
+                "each item of a node has its own slot, {} has another",
+                item.number()
             );
             match item {
                 Item::Internal(_) => self.link(slot, path, Some(item)),
@@ -178,5 +182,31 @@ impl Walk<'_> {
             }
         }
         path.truncate(before);
+    }
+
+    fn groups(&self, node: NodeRef<'_>, groups: &Groups, room: usize, live: usize) {
+        let shape = node.shape();
+        let count = Count::of(&shape.internal, &shape.child);
+        assert_eq!(count.items, live, "what is in a slot has its bit");
+        assert_eq!(groups.count(), count, "the counts are those of the bitmaps");
+        let mut numbers: Vec<usize> = (0..512)
+            .filter_map(|item| groups.slot_number(Item::numbered(item)))
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(
+            numbers,
+            (0..numbers.len()).collect::<Vec<_>>(),
+            "each group has a number of its own, and they follow each other"
+        );
+        assert!(
+            numbers.len() <= GROUP * room,
+            "groups are where there is room"
+        );
+        let (layout, _) = count.layout::<Heap>(node.skip().len());
+        assert!(
+            self.vacant || size_class(layout.size()) == size_class(node.layout().size()),
+            "a fresh node of these items takes as much"
+        );
     }
 }

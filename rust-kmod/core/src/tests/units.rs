@@ -2,7 +2,7 @@
 //! The promises of the interface, one by one, on small tables.
 
 use super::fixture::Fixture;
-use crate::{Error, Geometry, Mode, Outcome, Prefix, Trie};
+use crate::{groups::PACKED, Error, Geometry, Mode, Outcome, Prefix, Trie};
 use core::alloc::Layout;
 
 const ANY: Mode = Mode::Any;
@@ -285,6 +285,45 @@ fn a_full_node_is_right() {
         assert_eq!(found, Some(256 | u64::from(byte)), "the longest of nine");
     }
     assert_eq!(f.walk(), f.model.rows, "all 511 items are walked in order");
+}
+
+#[test]
+fn nodes_of_many_items_change_in_place() {
+    let mut f = Fixture::new(4);
+    let key = |i: u8| [10, i, 0, 0];
+    for i in 0..=PACKED as u8 {
+        f.insert((16, &key(i)), i.into(), ANY)
+            .expect("memory does not fail");
+    }
+    f.check(false);
+    let bytes = f.trie.bytes();
+    // An entry's block is not the node's.
+    let entry = 16;
+    for i in [100, 200, 201] {
+        f.insert((16, &key(i)), i.into(), ANY)
+            .expect("memory does not fail");
+        f.insert((9, &[10, i & 0x80, 0, 0]), i.into(), Mode::Any)
+            .expect("memory does not fail");
+    }
+    assert_eq!(f.heap.retired(), 1, "the second /9 beside 10.128/9");
+    f.check(false);
+    assert_eq!(
+        f.trie.bytes(),
+        bytes + 5 * entry,
+        "five entries came, and no block for the node"
+    );
+    for i in [100, 200, 201] {
+        f.remove((16, &key(i))).expect("it is there");
+        let found = f.longest_match((32, &key(i))).map(|row| row.prefixlen);
+        assert_eq!(found, Some(9), "the next shorter one is uncovered");
+    }
+    assert_eq!(f.heap.retired(), 3, "the entries, and no node");
+    f.check(false);
+    for i in 0..4 {
+        f.remove((16, &key(i))).expect("it is there");
+    }
+    f.check(false);
+    assert_eq!(f.trie.bytes(), f.fresh_bytes(), "a smaller node took over");
 }
 
 #[test]
