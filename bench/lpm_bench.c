@@ -67,19 +67,23 @@ static u64 object_bytes(void)
 	return sum;
 }
 
-/* What a map made memory grow by, and what it says. */
-static void add_memory(const struct table *table, u32 t, struct bpf_map *map,
-		       const char * const names[3], u64 memory, u64 objects)
-{
-	u64 bytes[3] = {
-		memory_bytes() - memory,
-		object_bytes() - objects,
-		map->ops->map_mem_usage(map),
-	};
+/* What is measured of memory: slabs, their objects in use, what a map says. */
+#define NR_MEMORY	3
 
-	for (u32 i = 0; i < ARRAY_SIZE(bytes) && table->entries.nr >= MIN_SLAB; i++)
+static void measure_memory(struct bpf_map *map, u64 bytes[NR_MEMORY])
+{
+	bytes[0] = memory_bytes();
+	bytes[1] = object_bytes();
+	bytes[2] = map ? map->ops->map_mem_usage(map) : 0;
+}
+
+/* How much there is more of it in @more than in @less, by @nr entries. */
+static void add_memory(const struct table *table, u32 t, const char * const names[NR_MEMORY],
+		       const u64 more[NR_MEMORY], const u64 less[NR_MEMORY], u32 nr)
+{
+	for (u32 i = 0; i < NR_MEMORY && table->entries.nr >= MIN_SLAB; i++)
 		bench_series_add(table->name, names[i], table->entries.nr, t, 1, "bytes",
-				 bytes[i] * 1000 / table->entries.nr);
+				 more[i] > less[i] ? (more[i] - less[i]) * 1000 / nr : 0);
 }
 
 static void add_time(const struct table *table, const char *op, u32 t, u64 ns, u64 ops)
@@ -89,18 +93,17 @@ static void add_time(const struct table *table, const char *op, u32 t, u64 ns, u
 
 static struct bpf_map *time_fill(const struct table *table, u32 t)
 {
-	static const char * const busy[] = {
+	static const char * const busy[NR_MEMORY] = {
 		"bytes_per_prefix_busy", "objects_per_prefix_busy", "mem_usage_per_prefix_busy",
 	};
-	static const char * const settled[] = {
+	static const char * const settled[NR_MEMORY] = {
 		"bytes_per_prefix", "objects_per_prefix", "mem_usage_per_prefix",
 	};
-	u64 memory, objects, start, ns;
+	u64 before[NR_MEMORY], after[NR_MEMORY], start, ns;
 	struct bpf_map *map;
 
 	bench_settle(table);
-	memory = memory_bytes();
-	objects = object_bytes();
+	measure_memory(NULL, before);
 	start = bench_cpu_ns();
 	map = bench_map_filled(table, t);
 	ns = bench_cpu_ns() - start;
@@ -109,9 +112,11 @@ static struct bpf_map *time_fill(const struct table *table, u32 t)
 	if (table->entries.nr >= MIN_FILL)
 		add_time(table, "fill", t, ns, table->entries.nr);
 	/* With what waits for a grace period, and without. */
-	add_memory(table, t, map, busy, memory, objects);
+	measure_memory(map, after);
+	add_memory(table, t, busy, after, before, table->entries.nr);
 	bench_settle(table);
-	add_memory(table, t, map, settled, memory, objects);
+	measure_memory(map, after);
+	add_memory(table, t, settled, after, before, table->entries.nr);
 	return map;
 }
 
@@ -198,6 +203,21 @@ static void time_writes(struct bpf_map *map, const struct table *table, u32 t,
 	add_time(table, names[kind], t, ns, nr);
 }
 
+/* Deletions, and what memory they give back behind the grace periods. */
+static void time_deletes(struct bpf_map *map, const struct table *table, u32 t, u32 nr)
+{
+	static const char * const back[NR_MEMORY] = {
+		"bytes_back_per_prefix", "objects_back_per_prefix", "mem_usage_back_per_prefix",
+	};
+	u64 before[NR_MEMORY], after[NR_MEMORY];
+
+	measure_memory(map, before);
+	time_writes(map, table, t, DELETE, nr);
+	bench_settle(table);
+	measure_memory(map, after);
+	add_memory(table, t, back, before, after, nr);
+}
+
 static void time_free(struct bpf_map *map, const struct table *table, u32 t)
 {
 	u64 start;
@@ -235,10 +255,11 @@ static void time_round(const struct table *table, u32 round)
 	for (u32 k = 0; writes >= MIN_WRITES && k < NR_TYPES; k++) {
 		u32 t = (k + round) % NR_TYPES;
 
-		for (enum write kind = REPLACE; kind <= INSERT; kind++) {
-			bench_settle(table);
-			time_writes(maps[t], table, t, kind, writes);
-		}
+		bench_settle(table);
+		time_writes(maps[t], table, t, REPLACE, writes);
+		bench_settle(table);
+		time_deletes(maps[t], table, t, writes);
+		time_writes(maps[t], table, t, INSERT, writes);
 	}
 	for (u32 k = 0; k < NR_TYPES; k++) {
 		u32 t = (k + round) % NR_TYPES;
