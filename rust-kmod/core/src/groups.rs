@@ -2,8 +2,8 @@
 //! Room in nodes of many items, so that one more is put into its place instead of into a copy.
 //!
 //! ```text
-//! 72     directory  128 bytes, one for each four neighbours among the 512 items: the number of
-//!                   their group, from 1 on; 0: they have none
+//! 72     directory  128 bytes, one for each four neighbours among the 512 items, children first:
+//!                   the number of their group, from 1 on; 0: they have none
 //! 200    counts     items; groups that hold any; groups that have a number
 //! 208    slots      four for each group
 //! ```
@@ -95,7 +95,8 @@ impl Groups {
 
     #[inline]
     fn entry(&self, item: Item) -> &AtomicU8 {
-        &self.directory[usize::from(item.number()) / GROUP % GROUPS]
+        // The other half first: a lookup reads the children's next to the bitmaps.
+        &self.directory[(usize::from(item.number()) / GROUP + GROUPS / 2) % GROUPS]
     }
 
     /// The number of the slot of `item`, if its group has a number.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The one atomic type that readers and writers share, from `core` or, under `cfg(loom)`, from the
+//! The atomic type through which blocks are published, from `core` or, under `cfg(loom)`, from the
 //! model checker.
 
 #[cfg(not(loom))]
