@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A trie on a slab, used as the map layer uses it.
 
-use super::slab::Slab;
+use super::{clock, slab::Slab};
 use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
 use std::{
     alloc::{alloc_zeroed, dealloc},
@@ -100,8 +100,15 @@ impl Mtrie {
         }
     }
 
-    pub fn clear(&mut self) {
-        self.trie.clear(&mut self.slab, || {});
+    /// Frees all; the longest time between two pauses, in ns.
+    pub fn clear(&mut self) -> u64 {
+        let (mut last, mut longest) = (clock::now(), 0);
+        self.trie.clear(&mut self.slab, || {
+            let now = clock::now();
+            longest = longest.max(now - last);
+            last = now;
+        });
+        longest.max(clock::now() - last)
     }
 }
 
