@@ -29,6 +29,9 @@ pub struct Job {
     pub cwd: String,
     /// The command's whole environment.
     pub env: BTreeMap<String, String>,
+    /// The command's standard input, if that is not the terminal: it carries
+    /// bytes alone, no end of file.
+    pub stdin: Option<String>,
     /// A module to insert before the command.
     pub module: Option<String>,
     /// Holds lib/modules/RELEASE, for modules that load by themselves.
@@ -82,13 +85,17 @@ pub fn run(job: &Job) -> Result<i32> {
 /// The inner error is the command's own: it cannot be executed.
 fn start(job: &Job, tty: &File) -> Result<io::Result<Child>> {
     let stdio = || tty.try_clone().context("duplicate the terminal");
+    let stdin = match &job.stdin {
+        Some(path) => File::open(path).with_context(|| path.clone())?,
+        None => stdio()?,
+    };
     let mut command = Command::new(&job.argv[0]);
     command
         .args(&job.argv[1..])
         .current_dir(&job.cwd)
         .env_clear()
         .envs(&job.env)
-        .stdin(stdio()?)
+        .stdin(stdin)
         .stdout(stdio()?)
         .stderr(stdio()?);
     if job.interactive {
