@@ -52,6 +52,11 @@ impl Job {
         }
         Ok(job)
     }
+
+    /// Whether this machine's CPU runs no program of the host.
+    pub fn is_foreign(&self) -> bool {
+        self.env.contains_key("LPM_MTRIE_FOREIGN")
+    }
 }
 
 /// Runs the command to its end and returns its status as a shell counts it.

@@ -10,6 +10,7 @@
 
 mod job;
 mod kmsg;
+mod modprobe;
 mod module;
 mod mounts;
 mod network;
@@ -21,6 +22,9 @@ use std::process;
 use anyhow::{Context, Result};
 
 fn main() {
+    if modprobe::is_asked_for() {
+        process::exit(modprobe::main());
+    }
     if process::id() != 1 {
         eprintln!("machine-init: this is the first process of a test machine, not a command");
         process::exit(2);
@@ -40,7 +44,7 @@ fn run() -> Result<()> {
     }
     network::loopback_up().context("the loopback interface did not come up")?;
     if let Some(dir) = &job.modules_dir {
-        module::autoload_from(dir).context("module autoload was not set up")?;
+        modprobe::set_up(dir, job.is_foreign()).context("module autoload was not set up")?;
     }
     if let Some(path) = &job.module {
         module::insert(path)?;
