@@ -37,7 +37,13 @@ fn compile(source: &Path, out: &Path) -> Result<(), String> {
     let clang = env::var("CLANG").unwrap_or_else(|_| "clang-19".to_owned());
     let stem = source.file_stem().ok_or("a source without a name")?;
     let object = out.join(stem).with_extension("bpf.o");
+    // As bpf/bpf_tracing.h names the architecture whose registers it reads.
+    let arch = match env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("aarch64") => "arm64",
+        _ => "x86",
+    };
     let status = Command::new(&clang)
+        .arg(format!("-D__TARGET_ARCH_{arch}"))
         .args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"])
         .args(["-I", INCLUDE])
         // asm/types.h of the host: clang has no multiarch directory for the bpf target.

@@ -3,12 +3,18 @@
  * Programs that write to a map while its lock is held: on this CPU by the
  * writer that they interrupt, or on another one. `counts` says what they got.
  */
-#define __TARGET_ARCH_x86
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "lpm.bpf.h"
+
+#ifdef __TARGET_ARCH_arm64
+/* As in that architecture's asm/ptrace.h; the headers are the host's. */
+struct user_pt_regs {
+	__u64 regs[31], sp, pc, pstate;
+};
+#endif
 
 /* An entry of these maps is smaller, a node or a batch of retired objects larger. */
 #define LARGEST_ENTRY 64

@@ -5,7 +5,7 @@
 //!
 //! Prints a line for each type, in the form that bench/report.py reads.
 
-use std::{arch::x86_64::__cpuid, os::fd::AsFd};
+use std::os::fd::AsFd;
 
 use anyhow::{Context, Result, ensure};
 use lpm_mtrie::{
@@ -15,6 +15,7 @@ use lpm_mtrie::{
 use serde_json::json;
 
 use crate::{
+    arch,
     harness::Type,
     maps::{self, Shape},
     model::ANY,
@@ -85,7 +86,7 @@ impl Subject {
             "op": "program_lookup",
             "entries": entries,
             "map": self.name,
-            "engine": engine(),
+            "engine": arch::engine(),
             "cpus": 1,
             "unit": "ns",
             "median": self.times[self.times.len() / 2],
@@ -132,14 +133,4 @@ fn fill<F: AsFd>(map: &RawMap<F>, elements: &Elements) -> Result<()> {
             .context("fill a map")?;
     }
     Ok(())
-}
-
-/// What runs the machine's CPUs, by the name that it gives itself.
-fn engine() -> &'static str {
-    let name = __cpuid(0x4000_0000);
-    match &name.ebx.to_le_bytes() {
-        b"KVMK" => "kvm",
-        b"TCGT" => "tcg",
-        _ => "unknown",
-    }
 }

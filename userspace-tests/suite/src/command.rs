@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Programs of the host, run in the machine: what they wrote, or why not.
 
-use std::{path::Path, process::Command};
+use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
+
+/// Whether this machine's CPU does not run them, as scripts/vm says.
+pub fn host_is_foreign() -> bool {
+    env::var_os("LPM_MTRIE_FOREIGN").is_some()
+}
 
 /// Where scripts/tools leaves what it built for this checkout.
 const BUILT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools");

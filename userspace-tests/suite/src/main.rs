@@ -12,6 +12,7 @@
 //! A test that states LPM_TRIE's behaviour runs on both types. A kernel that
 //! lacks the map type fails the tests that need it; nothing is skipped.
 
+mod arch;
 mod bench;
 mod btf_blob;
 mod check;

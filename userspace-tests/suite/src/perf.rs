@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use aya_obj::generated::perf_event_attr;
 
+use crate::arch::INSIDE;
+
 /// PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT, PERF_COUNT_SW_CPU_CLOCK: uapi perf_event.h.
 const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
@@ -28,11 +30,10 @@ pub fn kprobe(function: &CStr) -> Result<OwnedFd> {
     kprobe_at(function, 0).with_context(|| format!("perf_event_open of kprobe {function:?}"))
 }
 
-/// A kprobe behind a function's start, where ftrace does not serve it: after
-/// its call to ftrace, with or without an ENDBR64 in front of that.
+/// A kprobe behind a function's start, where ftrace does not serve it.
 pub fn kprobe_inside(function: &CStr) -> Result<OwnedFd> {
-    kprobe_at(function, 9)
-        .or_else(|_| kprobe_at(function, 5))
+    kprobe_at(function, INSIDE[0])
+        .or_else(|_| kprobe_at(function, INSIDE[1]))
         .with_context(|| format!("perf_event_open of a kprobe inside {function:?}"))
 }
 

@@ -37,7 +37,7 @@ mod tools;
 mod torture;
 mod values_in_programs;
 
-use crate::{fault_injection, harness::Test, kernel_module};
+use crate::{command, fault_injection, harness::Test, kernel_module};
 
 /// In the order in which they run: the module's comings and goings last.
 pub fn all() -> Vec<Test> {
@@ -90,16 +90,12 @@ pub fn runnable() -> Vec<Test> {
         leave_out(&mut tests, &needing, why);
     }
     if kernel_module::is_built_in() {
-        let needing: Vec<_> = tests
-            .iter()
-            .filter(|test| needs_module(test.name))
-            .copied()
-            .collect();
-        for test in &needing {
-            eprintln!("not runnable: {}", test.name);
-        }
-        let why = "named above: the type is built in, there is no module to load, count or remove";
-        leave_out(&mut tests, &needing, why);
+        let why = "the type is built in, there is no module to load, count or remove";
+        name_and_leave_out(&mut tests, needs_module, why);
+    }
+    if command::host_is_foreign() {
+        let why = "they run programs of the host, whose CPU is of another kind than the machine's";
+        name_and_leave_out(&mut tests, needs_programs_of_the_host, why);
     }
     tests
 }
@@ -113,6 +109,21 @@ fn needs_module(name: &str) -> bool {
     ];
     (name.contains("module") && !of_another_module.contains(&name))
         || name == "references_as_the_tour_tells"
+}
+
+/// Whether a test runs bpftool, or what scripts/tools has built.
+fn needs_programs_of_the_host(name: &str) -> bool {
+    let mut those = tools::TESTS.iter().chain(kernel_map_tests::TESTS);
+    those.any(|test| test.name == name) && name != "tools_aya_s_loader_refuses_the_number"
+}
+
+fn name_and_leave_out(tests: &mut Vec<Test>, needs: fn(&str) -> bool, why: &str) {
+    let mut needing = tests.clone();
+    needing.retain(|test| needs(test.name));
+    for test in &needing {
+        eprintln!("not runnable: {}", test.name);
+    }
+    leave_out(tests, &needing, &format!("named above: {why}"));
 }
 
 fn leave_out(tests: &mut Vec<Test>, needing: &[Test], why: &str) {

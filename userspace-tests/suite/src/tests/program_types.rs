@@ -19,7 +19,7 @@ use lpm_mtrie::{
 };
 
 use super::programs::{Runs, packet, steps};
-use crate::{check, harness::Test, model::ANY};
+use crate::{arch::GETPGID, check, harness::Test, model::ANY};
 
 macro_rules! test {
     ($name:ident, $load:expr, $trigger:expr) => {
@@ -45,10 +45,6 @@ pub const TESTS: &[Test] = &[
     test!(global_function_called, of("in_global_function"), packet),
     test!(tail_called, tail_called, packet),
 ];
-
-/// The kernel's function behind getpgid(2) on x86-64. (That of getpid(2), which
-/// takes nothing, is not in the kernel's BTF.)
-const GETPGID: &str = "__x64_sys_getpgid";
 
 type Load = Result<Program>;
 

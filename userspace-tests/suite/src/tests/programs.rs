@@ -21,6 +21,7 @@ use lpm_mtrie::{
 };
 
 use crate::{
+    arch::GETPID,
     check,
     harness::{Test, Type},
     maps::value,
@@ -228,7 +229,7 @@ fn on_getpid_tracepoint(program: &Program, runs: &Runs<'_>) -> Result<()> {
 }
 
 fn on_getpid_kprobe(program: &Program, runs: &Runs<'_>) -> Result<()> {
-    let event = perf::kprobe(c"__x64_sys_getpid")?;
+    let event = perf::kprobe(GETPID)?;
     on_event(program, &event, runs)
 }
 

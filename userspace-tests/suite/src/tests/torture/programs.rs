@@ -22,7 +22,7 @@ use super::{
     subjects::{Count, Subjects},
     syscalls::call_getpid,
 };
-use crate::{perf, wait};
+use crate::{arch::GETPID, perf, wait};
 
 /// Runs of a program between two syscalls.
 const REPEAT: u32 = 8;
@@ -112,10 +112,7 @@ impl Attachments {
         let load = |name| object.load_program(name);
         let mut events = vec![
             // By a breakpoint, whose handler counts as an NMI: allocations and the lock behave as there.
-            (
-                perf::kprobe_inside(c"__x64_sys_getpid")?,
-                load("in_kprobe")?,
-            ),
+            (perf::kprobe_inside(GETPID)?, load("in_kprobe")?),
             // Called by every insert, with the lock of the map held.
             (perf::kprobe(c"bpf_map_kmalloc_nolock")?, load("in_writer")?),
         ];
