@@ -13,10 +13,15 @@ kernels=$root/target/kernels
 # The static programs that run in the machine: machine-init, suite, demo.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 programs=${CARGO_TARGET_DIR:-$root/target}/x86_64-unknown-linux-musl/release
+# The same for the machine of 64-bit Arm.
+# shellcheck disable=SC2034  # used by the scripts that source this file
+programs_arm64=${CARGO_TARGET_DIR:-$root/target}/aarch64-unknown-linux-musl/release
 # What cargo builds for tests and lints alone, shared by all checkouts: nobody runs
 # these files by name, so one checkout's cannot be taken for another's.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 checks_target=$cache/cargo
+# They need no C, so the linker that comes with rustc will do.
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=rust-lld
 llvm=19
 bindgen_version=0.72.1
 # shellcheck disable=SC2034  # used by the scripts that source this file
