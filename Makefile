@@ -7,7 +7,7 @@ programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: setup ## the main job: boot, insert the module, resolve a BGP table (TABLE=file for yours, ARGS=options)
 	scripts/kernel base
@@ -51,6 +51,10 @@ suite-debug: ## the suite, on the debug kernel
 
 test-in-tree: setup ## KUnit and the suite with the map type in the kernel's tree: built in, then as its module
 	scripts/test in-tree-y in-tree-m
+
+test-arm64: ## KUnit and the suite in a machine of 64-bit Arm, cross-built and emulated
+	scripts/setup arm64
+	scripts/test suite-arm64
 
 torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (600)
 	scripts/test torture
@@ -96,4 +100,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree torture bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
