@@ -53,6 +53,7 @@ pub const TESTS: &[Test] = &[
     test!(tracepoint_attached, "in_tracepoint", on_getpid_tracepoint),
     test!(kprobe_attached, "in_kprobe", on_getpid_kprobe),
     test!(perf_event_attached, "in_perf_event", on_a_clock),
+    Test::mtrie("programs_add_atomically", add_atomically),
 ];
 
 /// `enum result` of bpf/three_helpers.bpf.c.
@@ -145,6 +146,20 @@ pub fn steps(
     check::errno(lpm.lookup(&v4([10, 3, 0, 0], 16), 0), ENOENT, "deleted")?;
     let left = vec![v4([10, 1, 0, 0], 16), v4([10, 2, 0, 0], 16)];
     check::equal(lpm.keys(10)?, left, "what the map holds after")
+}
+
+/// Values are aligned as such instructions want it.
+fn add_atomically(on: Type) -> Result<()> {
+    let object = Loader::new()
+        .lpm_type(on.map_type())
+        .load(objects::SHARED)?;
+    let lpm = RawMap::new(object.map("lpm")?.fd())?;
+    let key = v4([10, 1, 0, 0], 16);
+    lpm.update(&key, &value(5), ANY)?;
+    let program = object.load_program("count_atomically")?;
+    let run = program.test_run(&[0; 64])?;
+    check::equal(run.retval, 1, "the program found its prefix")?;
+    check::equal(lpm.lookup(&key, 0)?, value(6), "and added to its value")
 }
 
 pub fn packet(program: &Program, _: &Runs<'_>) -> Result<()> {
