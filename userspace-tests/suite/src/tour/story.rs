@@ -131,7 +131,8 @@ impl<'a> Story<'a> {
         let mut calls = self.trace.calls()?;
         calls.retain(|call| {
             let ours = call.pid == process::id() || functions.contains(&call.function.as_str());
-            ours && !["bpf_map_seq_next", "bpf_seq_read"].contains(&call.caller.as_str())
+            let iterator = ["bpf_map_seq_next", "bpf_map_seq_stop", "bpf_seq_read"];
+            ours && !iterator.contains(&call.caller.as_str())
         });
         Ok(calls)
     }
