@@ -35,7 +35,8 @@ static void on_request(unsigned long ip, unsigned long parent_ip, struct ftrace_
 
 static struct ftrace_ops ops = {
 	.func = on_request,
-	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_RECURSION,
+	.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED | FTRACE_OPS_FL_IPMODIFY |
+		 FTRACE_OPS_FL_RECURSION,
 };
 
 static int __init refuse_memory_init(void)
