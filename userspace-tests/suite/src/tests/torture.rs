@@ -5,7 +5,7 @@
 //! ```text
 //! a thread per CPU   random syscalls                 until their number is reached
 //! a thread per CPU   test runs of a classifier       until the others are done
-//! attached           sys_enter, a clock on each CPU, getpid (in NMI), a writer's inside;
+//! attached           sys_enter, a clock on each CPU, getpid (x86-64: in NMI), a writer's inside;
 //!                    loaded, attached, detached and unloaded again and again
 //! one thread         maps created, filled, pinned, unpinned, freed, again and again
 //! ```

@@ -111,7 +111,7 @@ impl Attachments {
         let object = subjects.load()?;
         let load = |name| object.load_program(name);
         let mut events = vec![
-            // By a breakpoint, whose handler counts as an NMI: allocations and the lock behave as there.
+            // By a breakpoint, whose handler counts as an NMI on x86-64: allocations and the lock behave as there.
             (perf::kprobe_inside(GETPID)?, load("in_kprobe")?),
             // Called by every insert, with the lock of the map held.
             (perf::kprobe(c"bpf_map_kmalloc_nolock")?, load("in_writer")?),
