@@ -59,6 +59,9 @@ test-arm64: ## KUnit and the suite in a machine of 64-bit Arm, cross-built and e
 torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (600)
 	scripts/test torture
 
+torture-kcsan: ## the suite's tests with most concurrency on a kernel that finds data races (KCSAN)
+	scripts/test torture-kcsan
+
 bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/
 	scripts/bench
 
@@ -100,4 +103,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
