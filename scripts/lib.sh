@@ -91,6 +91,32 @@ fresh_checks() {
 	echo "$root" >"$checks_target/checkout"
 }
 
+# need TOOL PACKAGE: install it if it is missing.
+need() {
+	local sudo=''
+	command -v "$1" >/dev/null && return
+	((EUID == 0)) || sudo=sudo
+	say "installing $2, for $1"
+	$sudo apt-get install -qq -y --no-install-recommends "$2" >/dev/null || die "$1 is missing; install the package $2"
+}
+
+# tools_version: what compiles kernels, for the keys of their products.
+tools_version() {
+	"clang-$llvm" --version | head -n 1
+	"ld.lld-$llvm" --version
+	rustc -vV
+	bindgen --version
+	pahole --version
+}
+
+# reproducible: the same inputs give the same kernel, whoever builds it and when.
+reproducible() {
+	export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00' KBUILD_BUILD_USER=lpm-mtrie KBUILD_BUILD_HOST=lpm-mtrie
+	# Set and empty: keeps kbuild from asking git for a suffix of the release name.
+	export LOCALVERSION=
+	unset KBUILD_OUTPUT KCONFIG_CONFIG MAKEFLAGS MFLAGS
+}
+
 # hash_of FILE…: one sha256 over names (as given) and contents.
 hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
 
