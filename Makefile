@@ -74,6 +74,9 @@ fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number
 	scripts/vm --timeout 0 --env LPM_MTRIE_FUZZ_SECONDS=$(or $(SECONDS),600) $(if $(SEED),--env LPM_MTRIE_SEED=$(SEED)) \
 		-- target/x86_64-unknown-linux-musl/release/suite fuzz
 
+selftests: setup ## the kernel's own tests of maps, on the patched and on the unpatched kernel
+	scripts/selftests
+
 series: ## the patch series in target/series (IN_TREE=1: with the map type in the tree, in target/series-in-tree)
 	scripts/series $(if $(IN_TREE),--in-tree)
 
@@ -103,4 +106,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
