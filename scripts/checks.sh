@@ -30,7 +30,6 @@ declare -A except=(
 	[MISSING_SIGN_OFF]='the series is not submitted; its author signs off when it is'
 	[FILE_PATH_CHANGES]='new files lie in folders that MAINTAINERS names, or that the series adds to it'
 	[BRACKET_SPACE]='[index] = value as the body of a macro, as in kernel/bpf, is no array access'
-	[LONG_LINE_COMMENT]='counts bytes, of which a character of a drawing has three; rustfmt counts characters'
 	[MACRO_ARG_UNUSED]='each includer of bpf_types.h defines its macros with the arguments that it needs'
 	[RCU_TASKS_TRACE]='allows it in BPF, and guesses what is BPF by path: rust/helpers/ is not on its list'
 )
@@ -38,10 +37,7 @@ declare -A except=(
 # shellcheck disable=SC2034  # used by lint
 declare -A except_bpf=(
 	[OPEN_BRACE]='a function called for_each_… is taken for a loop'
-	[LONG_LINE]='clang-format decides'
 	[VOLATILE]='BPF programs mark with it what userspace writes'
-	[PREFER_KERNEL_TYPES]='programs use the types of libbpf headers'
-	[SPDX_LICENSE_TAG]='wants kernel paths'
 )
 
 # checkpatch LINUX ARGS…: with the checkpatch.pl of that tree.

@@ -6,13 +6,13 @@
 //! slots     by base index, as in a node: 1 to 65,535 for prefixes of 0 to 15 bits, and from 65,536
 //!           on what begins with the 16 bits that remain
 //! short     which prefixes of 0 to 15 bits there are, in words of six lengths: word 1 has those of
-//!           0 to 3 bits, 16 + (the first 4 bits) of 4 to 9, 1024 + (the first 10 bits) of 10 to 15;
+//!           0 to 3 bits, 16 + (the first 4 bits) of 4 to 9, 1024 + (the first 10) of 10 to 15;
 //!           in each the bits are base indexes again, below the bits that lead to the word
 //! ends      bit e: an item covers the values up to e, and not e + 1
 //! ```
 //!
-//! It spares the nodes of the first two bytes, and takes a megabyte, so it is for maps that are made
-//! for many entries. `short` is for lookups, `ends` for walks; both are hints to readers, who find
+//! It spares the nodes of the first two bytes, and takes a megabyte, so it is for maps made for
+//! many entries. `short` is for lookups, `ends` for walks; both are hints to readers, who find
 //! in the slots what is there.
 
 use super::{

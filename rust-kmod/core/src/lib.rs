@@ -4,12 +4,12 @@
 //! one writer at a time. Nodes of many items have room for more, see `groups.rs`.
 //!
 //! ```text
-//! root slot ─▶ node, depth 1, skip 10     with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
+//! root slot ─▶ node, depth 1, skip 10   with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
 //!              ├ internal 1 ─▶ entry 10/8   (base index 1: no bits beyond the path)
 //!              ├ child 1 ────▶ node, depth 2
-//!              │               ├ internal 1 ─▶ entry 10.1/16
-//!              │               └ child 2 ────▶ entry 10.1.2/24   (a leaf: nothing else is below)
-//!              └ child 7 ────▶ entry 10.7.0/20                   (a leaf, too)
+//!              │               ├ internal 1 ▶ entry 10.1/16
+//!              │               └ child 2 ──▶ entry 10.1.2/24   (a leaf: nothing below)
+//!              └ child 7 ────▶ entry 10.7.0/20                 (a leaf, too)
 //! ```
 //!
 //! The node at depth `d` looks at byte `d` of the key. It holds the prefixes of `8d` to `8d + 7`
@@ -27,8 +27,8 @@
 //!
 //! Readers load slots with Acquire; the writer completes a block, stores it into one slot with
 //! Release, and retires what that replaced, if anything. A retired block stays as it was, so that
-//! readers who are in it finish. A reader that runs beside a sequence of updates may see some and not others,
-//! as in LPM_TRIE; every entry it returns was there during its section.
+//! readers who are in it finish. A reader that runs beside a sequence of updates may see some and
+//! not others, as in LPM_TRIE; every entry it returns was there during its section.
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
 //! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,

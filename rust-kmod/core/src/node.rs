@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Without groups, nothing of it changes after publication except what slots hold: a child replaced
-//! by another one for the same byte, an entry replaced by another one for the same prefix, or a slot
-//! made vacant and filled again. With groups, bits are set and cleared, too.
+//! by another one for the same byte, an entry replaced by another one for the same prefix, or a
+//! slot made vacant and filled again. With groups, bits are set and cleared, too.
 
 use super::{
     build::Item,
@@ -237,7 +237,7 @@ impl<'a> NodeRef<'a> {
         })
     }
 
-    /// How many slots come before that of `item`, which need not be there, in a node without groups.
+    /// How many slots come before that of `item`, there or not, in a node without groups.
     #[inline]
     pub(super) fn rank(self, item: Item) -> usize {
         let head = self.fixed().head;

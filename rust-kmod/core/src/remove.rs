@@ -5,8 +5,8 @@
 //! A node that keeps two items or more is replaced by a copy without the one that goes, or, if it
 //! has groups and a copy would be no smaller, loses it in place; one that keeps a single item gives
 //! its place to it. Where memory for a copy is missing, the slot becomes vacant instead: readers
-//! pass over it, and the next change of the node leaves it out. A node always keeps one item that is
-//! not vacant; removing that one unhooks the node.
+//! pass over it, and the next change of the node leaves it out. A node always keeps one item that
+//! is not vacant; removing that one unhooks the node.
 
 use super::{
     build::{copy, Edit, Item},

@@ -115,7 +115,7 @@ static __always_inline void outcome(long ret, __u32 success)
 		wrong(WRONG_ERRNO, -ret);
 }
 
-/* A value stays as it was found until the program ends, but for one word, which is replaced in place. */
+/* A value stays as it was found until the program ends, but for one word, replaced in place. */
 static __always_inline void check_value(__u64 *found, int len, struct key *key, __u64 number)
 {
 	__u64 word = *(volatile __u64 *)found;
