@@ -146,7 +146,7 @@ impl<'a> NodeRef<'a> {
 
     #[inline]
     fn fixed(self) -> &'a Fixed {
-        // SAFETY: by the invariants a Fixed that is not written during 'a.
+        // SAFETY: by the invariants a Fixed, of which only atomics are written during 'a.
         unsafe { self.0.as_ref() }
     }
 
@@ -173,8 +173,8 @@ impl<'a> NodeRef<'a> {
     #[inline]
     pub(super) fn groups(self) -> Option<(&'a Groups, usize)> {
         let room = self.fixed().head.room();
-        // SAFETY: in a node with room for groups a `Groups` follows the fixed part, of which only
-        // atomics are written.
+        // SAFETY: in a node with room for groups `Plan::write` put a `Groups` behind the fixed
+        // part, of which only atomics are written.
         (room > 0).then(|| (unsafe { self.0.add(1).cast().as_ref() }, room))
     }
 
