@@ -29,12 +29,13 @@ const REPEAT: u32 = 8;
 /// Of the clock whose interrupt runs a program on each CPU.
 const PERIOD_NS: u64 = 2_000_000;
 
-/// Held for reading by whoever works, for writing while programs are attached or
-/// detached: that changes instructions of the kernel, and QEMU 7.2 lost such a
-/// change on a CPU that was running them ("Oops: int3").
+/// Held for reading by whoever works, for writing while probes are made or removed:
+/// that changes instructions of the kernel, and QEMU 7.2 lost such a change on a CPU
+/// that was running them ("Oops: int3", or a jump to 0: the kprobe that is then
+/// found for the stale breakpoint is one of ftrace's, which has no copied instruction).
 pub type Calm = RwLock<()>;
 
-/// Does it while nobody attaches.
+/// Does it while no probe is made or removed.
 pub fn working<T>(calm: &Calm, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let _calm = calm.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     work()
@@ -75,9 +76,13 @@ pub fn attach_once(subjects: &Subjects, calm: &Calm, cpus: usize) -> Result<()> 
             .into_iter()
             .collect()
     };
-    let attachments = Attachments::load(subjects, cpus)?;
     let before = counts(subjects)?;
-    let links = changing(calm, || attachments.attach())?;
+    // A probe is there as soon as its event is open.
+    let (attachments, links) = changing(calm, || {
+        let attachments = Attachments::load(subjects, cpus)?;
+        let links = attachments.attach()?;
+        anyhow::Ok((attachments, links))
+    })?;
     let ran = wait::until("each attached program to run", || {
         call_getpid();
         let now = counts(subjects)?;
