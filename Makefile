@@ -83,7 +83,7 @@ series: ## the patch series in target/series (IN_TREE=1: with the map type in th
 series-check: ## checkpatch, codespell, rustfmt, kernel-doc of the series, patch by patch (scripts/series-check --help: more)
 	scripts/series-check text doc
 
-series-check-all: ## what takes longer: each patch built, configurations, sparse, coccinelle, rustdoc, arm64 (some 40 min on 2 idle cores)
+series-check-all: ## what takes longer: each patch built, configurations, sparse, coccinelle, rustdoc, arm64 (an hour on 2 busy cores)
 	scripts/series-check all
 
 setup: ## install what is missing; says what and why
