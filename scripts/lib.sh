@@ -114,7 +114,8 @@ reproducible() {
 	export KBUILD_BUILD_TIMESTAMP='2026-01-01 00:00:00' KBUILD_BUILD_USER=lpm-mtrie KBUILD_BUILD_HOST=lpm-mtrie
 	# Set and empty: keeps kbuild from asking git for a suffix of the release name.
 	export LOCALVERSION=
-	unset KBUILD_OUTPUT KCONFIG_CONFIG MAKEFLAGS MFLAGS
+	# Nor does it matter whether a make runs this: at its level the kernel's tests build in /.
+	unset KBUILD_OUTPUT KCONFIG_CONFIG MAKEFLAGS MFLAGS MAKELEVEL
 }
 
 # hash_of FILE…: one sha256 over names (as given) and contents.
