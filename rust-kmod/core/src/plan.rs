@@ -63,9 +63,9 @@ impl<'s> Plan<'s> {
             internal: SharedBitmap::new(self.shape.internal),
         };
         let at = block.cast::<Fixed>();
-        // SAFETY: the block is ours and begins with a Fixed.
+        // SAFETY: by the contract the block is ours, and its layout begins with a Fixed.
         unsafe { at.write(fixed) };
-        // SAFETY: slots follow it.
+        // SAFETY: by its layout slots begin there, inside the block.
         let slots = unsafe { block.add(slots_offset(self.room > 0)) }.cast::<Slot>();
         let mut filler = Filler {
             slots,
@@ -75,7 +75,7 @@ impl<'s> Plan<'s> {
         };
         let mut end = self.count.items;
         if self.room > 0 {
-            // SAFETY: a Groups stands between the fixed part and the slots.
+            // SAFETY: with room the layout has a Groups between the fixed part and the slots.
             let groups = unsafe {
                 let groups = at.add(1).cast::<Groups>();
                 groups.write(Groups::new(self.count));
@@ -83,7 +83,7 @@ impl<'s> Plan<'s> {
             };
             end = GROUP * self.room;
             for i in 0..end {
-                // SAFETY: so many slots follow, for each group.
+                // SAFETY: the layout has GROUP slots for each of `room` groups.
                 unsafe { slots.add(i).write(Slot::new(Raw::VACANT)) };
             }
             filler.groups = Some((groups, &self.shape, self.room));
@@ -97,12 +97,12 @@ impl<'s> Plan<'s> {
         if self.skip_len == 0 {
             return;
         }
-        // SAFETY: a skip area of 1 + skip_len bytes follows the slots.
+        // SAFETY: the layout has a skip area of 1 + skip_len bytes behind its `end` slots.
         let mut to = unsafe { slots.add(end) }.cast::<u8>();
-        // SAFETY: as above.
+        // SAFETY: the first byte of that area.
         unsafe { to.write(self.skip_len as u8) };
         for byte in self.skip.iter().copied().flatten() {
-            // SAFETY: 1 + skip_len bytes are written in all.
+            // SAFETY: `new` counted the parts: skip_len bytes behind the first one.
             unsafe {
                 to = to.add(1);
                 to.write(*byte);
