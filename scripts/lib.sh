@@ -26,12 +26,15 @@ llvm=19
 bindgen_version=0.72.1
 # shellcheck disable=SC2034  # used by the scripts that source this file
 bindgen_root=$cache/bindgen-$bindgen_version
+# Debian's QEMU for its older release, where the system's own is too old (scripts/setup).
+qemu_version=10.0.2
+qemu_root=$cache/qemu-$qemu_version
 rust_version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
 
 # A shell that was open before rustup came does not have it in PATH yet; depmod
 # and modprobe are outside a plain user's PATH on Debian.
 [[ :$PATH: == *:$bindgen_root/bin:* ]] ||
-	PATH=$bindgen_root/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin
+	PATH=$qemu_root/bin:$bindgen_root/bin:${CARGO_HOME:-$HOME/.cargo}/bin:$PATH:/usr/sbin:/sbin
 # Kernel builds run outside the checkout, where rust-toolchain.toml is not seen.
 RUSTUP_TOOLCHAIN=$rust_version
 # bindgen must read the kernel's headers as the compiler does: same version.
@@ -129,4 +132,55 @@ lock_cache() {
 	exec 9>"$cache/lock"
 	flock -n 9 || { say "waiting for another run that uses $cache"; flock 9; }
 	export LPM_MTRIE_LOCKED=$cache
+}
+
+# private_apt TOOL ARGS…: apt with lists, cache and sources of its own, as any user.
+private_apt() {
+	local tool=$1
+	shift
+	"$tool" -q -o Dir::Etc::SourceList="$cache/apt/debian.sources" -o Dir::Etc::SourceParts=- \
+		-o Dir::State::Lists="$cache/apt/lists" -o Dir::Cache="$cache/apt/cache" \
+		-o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
+		-o APT::Default-Release= "$@"
+}
+
+# The Debian mirror that this machine is configured for. Machines that never
+# ran apt-get update know no origin yet; there the address has to do.
+debian_mirror() {
+	# shellcheck disable=SC2016  # apt's own placeholders
+	apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI)' |
+		awk -F'|' '$3 != "main" { next }
+			$1 == "Debian" && $2 == "Debian" { print $4; found = 1; exit }
+			$1 == "" && $4 ~ /\/debian\/?$/ { guess = guess ? guess : $4 }
+			END { if (!found && guess) print guess }'
+}
+
+# fetch_deb SUITE PACKAGE VERSION SHA256: download a package of a Debian suite from this
+# machine's mirror, the newest there if it is not that version any more; print
+# "VERSION FILE". Holds the cache; the system's package sources stay as they are.
+fetch_deb() {
+	local suite=$1 package=$2 version=$3 sha256=$4 mirror has keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	command -v apt-get >/dev/null || die "no apt here to fetch $package with"
+	[[ -r $keyring ]] || die "$keyring is missing (package debian-archive-keyring); run scripts/setup"
+	mirror=$(debian_mirror)
+	[[ -n $mirror ]] || die "apt is configured for no Debian mirror to fetch $package from"
+	mkdir -p "$cache"/apt/{lists/partial,cache/archives/partial}
+	printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
+		"$mirror" "$suite" "$keyring" >"$cache/apt/debian.sources"
+	private_apt apt-get update >"$cache/apt/log" 2>&1 ||
+		{ cat "$cache/apt/log" >&2; die "cannot read the package lists of $suite"; }
+	has=$(private_apt apt-cache madison "$package" | awk -F' *[|] *' '{ print $2 }')
+	[[ -n $has ]] || die "the mirror has no $package in $suite any more"
+	if ! grep -qFx "$version" <<<"$has"; then
+		say "the mirror no longer has $package $version"
+		version=$(sort -V <<<"$has" | tail -n 1) sha256=''
+		say "falling back to the newest that it has: $version (signature checked by apt, no pinned sha256)"
+	fi
+	rm -f "$cache/apt/$package"_*.deb
+	(cd "$cache/apt" && private_apt apt-get download "$package=$version") >>"$cache/apt/log" 2>&1 ||
+		{ tail "$cache/apt/log" >&2; die "cannot download $package $version"; }
+	set -- "$cache/apt/$package"_*.deb
+	[[ -z $sha256 ]] || sha256sum --quiet -c - <<<"$sha256  $1" >&2 ||
+		die "$1 does not have the pinned sha256; not used"
+	echo "$version $1"
 }
