@@ -37,7 +37,6 @@ use libc::ENOENT;
 
 use self::{
     leaks::Charged,
-    programs::{Calm, working},
     subjects::{Count, SHAPES, Subjects, Tally},
 };
 use crate::{
@@ -52,7 +51,7 @@ use crate::{
 pub const TESTS: &[Test] = &[Test::mtrie("torture", torture)];
 
 /// Syscalls of a thread for each step of the environment's.
-const SYSCALLS: usize = 10;
+const SYSCALLS: usize = 50;
 
 fn torture(on: Type) -> Result<()> {
     let seed = random::seed()?;
@@ -120,19 +119,15 @@ fn all_at_once(
     // The attachments need somebody who runs, so the runners stop last.
     let (stop_lives, stop_runners) = (AtomicBool::new(false), AtomicBool::new(false));
     let (stop_lives, stop_runners) = (&stop_lives, &stop_runners);
-    let calm = &Calm::default();
     thread::scope(|scope| {
         let runners: Vec<_> = (0..cpus)
-            .map(|_| scope.spawn(move || programs::run(subjects, calm, stop_runners)))
+            .map(|_| scope.spawn(move || programs::run(subjects, stop_runners)))
             .collect();
-        let attachments = scope.spawn(move || {
-            again_and_again(stop_lives, || programs::attach_once(subjects, calm, cpus))
-        });
+        let attachments = scope
+            .spawn(move || again_and_again(stop_lives, || programs::attach_once(subjects, cpus)));
         let maps = scope.spawn(move || {
             let mut random = Random::new(seed);
-            again_and_again(stop_lives, || {
-                working(calm, || comings::one_life(subjects.on, &mut random))
-            })
+            again_and_again(stop_lives, || comings::one_life(subjects.on, &mut random))
         });
         let callers: Vec<_> = (1..=cpus as u64)
             .map(|caller| {
@@ -140,7 +135,7 @@ fn all_at_once(
                     let mut random = Random::new(seed ^ caller << 32);
                     let mut done = 0;
                     while !until.reached(done) {
-                        working(calm, || syscalls::step(subjects, tally, &mut random))?;
+                        syscalls::step(subjects, tally, &mut random)?;
                         done += 1;
                     }
                     Ok(())

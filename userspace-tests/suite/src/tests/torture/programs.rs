@@ -5,10 +5,7 @@
 use std::{
     fs, io,
     os::fd::{AsFd, OwnedFd},
-    sync::{
-        RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context, Result};
@@ -29,23 +26,11 @@ const REPEAT: u32 = 8;
 /// Of the clock whose interrupt runs a program on each CPU.
 const PERIOD_NS: u64 = 2_000_000;
 
-/// Held for reading by whoever works, for writing while probes are made or removed:
-/// that changes instructions of the kernel, and QEMU 7.2 lost such a change on a CPU
-/// that was running them ("Oops: int3", or a jump to 0: the kprobe that is then
-/// found for the stale breakpoint is one of ftrace's, which has no copied instruction).
-pub type Calm = RwLock<()>;
-
-/// Does it while no probe is made or removed.
-pub fn working<T>(calm: &Calm, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let _calm = calm.read().unwrap_or_else(|poisoned| poisoned.into_inner());
-    work()
-}
-
 /// Test runs until `stop`.
-pub fn run(subjects: &Subjects, calm: &Calm, stop: &AtomicBool) -> Result<()> {
+pub fn run(subjects: &Subjects, stop: &AtomicBool) -> Result<()> {
     let program = subjects.load()?.load_program("in_classifier")?;
     while !stop.load(Ordering::Relaxed) {
-        working(calm, || repeat(&program))?;
+        repeat(&program)?;
     }
     Ok(())
 }
@@ -69,7 +54,7 @@ const ATTACHED: [Count; 4] = [
 
 /// Loads the programs, attaches them, waits until each has run, takes them off.
 /// Somebody else must run [`run`] meanwhile, for the writer that is probed.
-pub fn attach_once(subjects: &Subjects, calm: &Calm, cpus: usize) -> Result<()> {
+pub fn attach_once(subjects: &Subjects, cpus: usize) -> Result<()> {
     let counts = |subjects: &Subjects| -> Result<Vec<u64>> {
         ATTACHED
             .map(|count| subjects.count(count, 0))
@@ -77,32 +62,19 @@ pub fn attach_once(subjects: &Subjects, calm: &Calm, cpus: usize) -> Result<()> 
             .collect()
     };
     let before = counts(subjects)?;
-    // A probe is there as soon as its event is open.
-    let (attachments, links) = changing(calm, || {
-        let attachments = Attachments::load(subjects, cpus)?;
-        let links = attachments.attach()?;
-        anyhow::Ok((attachments, links))
-    })?;
+    let attachments = Attachments::load(subjects, cpus)?;
+    let links = attachments.attach()?;
     let ran = wait::until("each attached program to run", || {
         call_getpid();
         let now = counts(subjects)?;
         Ok(now.iter().zip(&before).all(|(now, before)| now > before))
     });
-    changing(calm, || {
-        drop(links);
-        drop(attachments);
-    });
+    drop(links);
+    drop(attachments);
     ran.with_context(|| {
         let now = counts(subjects);
         format!("runs of {ATTACHED:?} were {before:?}, are {now:?}")
     })
-}
-
-fn changing<T>(calm: &Calm, change: impl FnOnce() -> T) -> T {
-    let _calm = calm
-        .write()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    change()
 }
 
 /// Programs and the events that they are for.
