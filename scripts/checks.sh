@@ -5,7 +5,7 @@
 # with the exceptions that are made of it. Sourced behind lib.sh.
 
 passed=0 failed=0
-# check WHAT COMMAND…: silent if COMMAND succeeds.
+# check WHAT COMMAND…: silent if COMMAND succeeds; its output as scripts/test finds it.
 check() {
 	local what=$1 output
 	shift
@@ -13,8 +13,7 @@ check() {
 		echo "ok      $what"
 		passed=$((passed + 1))
 	else
-		echo "FAILED  $what"
-		echo "${output//$'\n'/$'\n'        }" | sed '1s/^/        /'
+		printf -- '---- %s\n%s\n\nFAILED  %s\n' "$what" "$output" "$what"
 		failed=$((failed + 1))
 	fi
 }
