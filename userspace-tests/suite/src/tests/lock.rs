@@ -41,7 +41,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// `enum count` of bpf/reenter.bpf.c.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Count {
     Found,
     Done,
@@ -110,6 +110,14 @@ impl Loaded {
         let bytes = self.counts.lookup(&(what as u32).to_ne_bytes(), 0)?;
         let bytes = bytes.try_into().ok().context("a count of 8 bytes")?;
         Ok(u64::from_ne_bytes(bytes))
+    }
+
+    /// Waits until `reached` says yes; an error tells what the programs got until then.
+    fn wait_until(&self, what: &str, reached: impl FnMut() -> Result<bool>) -> Result<()> {
+        wait::until(what, reached).with_context(|| {
+            let counts = ALL.map(|what| self.count(what).unwrap_or_default());
+            format!("{ALL:?} are {counts:?}")
+        })
     }
 
     /// Only these results were seen, and all counts are told beside the verdict.
@@ -188,14 +196,18 @@ fn write_until(end: &AtomicBool, map: &RawMap, own: u8) -> Result<()> {
 }
 
 /// Two threads write to these maps until `reached` says yes.
-fn two_writers(maps: [&RawMap; 2], reached: impl FnMut() -> Result<bool>) -> Result<()> {
+fn two_writers(
+    loaded: &Loaded,
+    maps: [&RawMap; 2],
+    reached: impl FnMut() -> Result<bool>,
+) -> Result<()> {
     let end = AtomicBool::new(false);
     thread::scope(|scope| {
         let writers = [(maps[0], 21), (maps[1], 22)].map(|(map, own)| {
             let end = &end;
             scope.spawn(move || write_until(end, map, own))
         });
-        let result = wait::until("the programs to have met the lock", reached);
+        let result = loaded.wait_until("the programs to have met the lock", reached);
         // Relaxed: as above.
         end.store(true, Ordering::Relaxed);
         for writer in writers {
@@ -234,7 +246,7 @@ fn tracepoint(on: Type) -> Result<()> {
     let program = loaded.object.load_program("on_page")?;
     let link = raw_tracepoint_open(program.as_fd(), c"mm_page_alloc").context("attach")?;
     let keys: Vec<_> = (0..1000).map(scattered).collect();
-    wait::until("the tracepoint to be hit under the lock", || {
+    loaded.wait_until("the tracepoint to be hit under the lock", || {
         for key in &keys {
             check::ok(loaded.lpm.update(key, &value(1), ANY), "an update")?;
         }
@@ -261,7 +273,7 @@ fn crosswise(on: Type) -> Result<()> {
     // In each run two writes are refused, to the map that the program's own writer has
     // locked, and two lookups succeed. What goes beyond that, and beyond two such writes
     // of each run that is not over, met a writer that waited for this one.
-    two_writers([&loaded.lpm, &loaded.other], || {
+    two_writers(&loaded, [&loaded.lpm, &loaded.other], || {
         let refused = loaded.count(Count::Deadlock)?;
         Ok(refused > loaded.count(Count::Found)? + 4)
     })?;
@@ -279,7 +291,9 @@ fn perf_event(on: Type) -> Result<()> {
     let clocks: Vec<OwnedFd> = clocks.collect::<Result<_>>()?;
     let links = clocks.iter().map(|clock| attach(&program, clock));
     let links: Vec<OwnedFd> = links.collect::<Result<_>>()?;
-    two_writers([&loaded.lpm; 2], || Ok(loaded.count(Count::Done)? >= 200))?;
+    two_writers(&loaded, [&loaded.lpm; 2], || {
+        Ok(loaded.count(Count::Done)? >= 200)
+    })?;
     drop(links);
     loaded.seen(&ANYTHING)?;
     settled(&loaded.lpm)
