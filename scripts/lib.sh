@@ -103,6 +103,19 @@ need() {
 	$sudo apt-get install -qq -y --no-install-recommends "$2" >/dev/null || die "$1 is missing; install the package $2"
 }
 
+# old_qemu PROGRAM: true if it is older than 8.1, or missing; prints its version.
+#
+# Before 8.1, QEMU's emulation loses changes of code that another CPU is about to run,
+# as those who attach to a probe or a tracepoint make them: the kernel dies of a
+# breakpoint that is not there any more, or a program never runs. Upstream's mending is
+# commit deba78709ae8 ("accel/tcg: Always lock pages before translation").
+old_qemu() {
+	local version
+	version=$("$1" --version 2>/dev/null | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+	echo "$version"
+	[[ $(printf '%s\n' 8.1 "$version" | sort -V | head -n 1) != 8.1 ]]
+}
+
 # tools_version: what compiles kernels, for the keys of their products.
 tools_version() {
 	"clang-$llvm" --version | head -n 1
