@@ -26,7 +26,7 @@ llvm=19
 bindgen_version=0.72.1
 # shellcheck disable=SC2034  # used by the scripts that source this file
 bindgen_root=$cache/bindgen-$bindgen_version
-# Debian's QEMU for its older release, where the system's own is too old (scripts/setup).
+# Where the system's QEMU is too old; scripts/setup fetches it.
 qemu_version=10.0.2
 qemu_root=$cache/qemu-$qemu_version
 rust_version=$(sed -n 's/^channel = "\(.*\)"/\1/p' "$root/rust-toolchain.toml")
@@ -169,8 +169,8 @@ debian_mirror() {
 }
 
 # fetch_deb SUITE PACKAGE VERSION SHA256: download a package of a Debian suite from this
-# machine's mirror, the newest there if it is not that version any more; print
-# "VERSION FILE". Holds the cache; the system's package sources stay as they are.
+# machine's mirror, the newest if that version is gone; print "VERSION FILE". The
+# caller holds the cache, and the system's package sources stay as they are.
 fetch_deb() {
 	local suite=$1 package=$2 version=$3 sha256=$4 mirror has keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	command -v apt-get >/dev/null || die "no apt here to fetch $package with"
