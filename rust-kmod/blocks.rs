@@ -24,6 +24,8 @@ pub(crate) struct Blocks<'a, 'm> {
     pub(crate) alloc: &'a mut Allocator<'m>,
     pub(crate) retired: &'a mut Retired,
     pub(crate) reclaimer: &'a Reclaimer,
+    /// Whether the op is one of bpf(2).
+    pub(crate) waits: bool,
 }
 
 // SAFETY: Blocks come from kmalloc(), whose objects of at least 8 bytes are aligned to 8, which is
@@ -33,8 +35,9 @@ unsafe impl trie::Memory for Blocks<'_, '_> {
         self.alloc.alloc(layout.size())
     }
 
-    fn reserve(&mut self, blocks: usize) -> bool {
-        self.retired.reserve(blocks, self.alloc, self.reclaimer)
+    fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
+        self.retired
+            .reserve(nodes + entries, self.alloc, self.reclaimer)
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
@@ -42,10 +45,19 @@ unsafe impl trie::Memory for Blocks<'_, '_> {
         unsafe { self.alloc.free(block, layout.size()) };
     }
 
-    unsafe fn retire(&mut self, block: NonNull<u8>, layout: Layout) {
+    unsafe fn retire_node(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie has reserved room, and unlinked the block, which came from an allocator
         // of this map. The list and its reclaimer are fields of the map.
         unsafe { self.retired.retire(block, size_of_object(layout.size())) };
+    }
+
+    unsafe fn retire_entry(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: The same contract.
+        unsafe { self.retire_node(block, layout) };
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
     }
 
     fn size_of(layout: Layout) -> usize {
@@ -68,7 +80,7 @@ unsafe impl trie::Memory for Teardown {
         None
     }
 
-    fn reserve(&mut self, _blocks: usize) -> bool {
+    fn reserve(&mut self, _nodes: usize, _entries: usize) -> bool {
         false
     }
 
@@ -77,9 +89,18 @@ unsafe impl trie::Memory for Teardown {
         unsafe { mem::free(block) };
     }
 
-    unsafe fn retire(&mut self, block: NonNull<u8>, layout: Layout) {
+    unsafe fn retire_node(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie gives up the block, and without readers it need not wait.
         unsafe { self.free(block, layout) };
+    }
+
+    unsafe fn retire_entry(&mut self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: As above.
+        unsafe { self.free(block, layout) };
+    }
+
+    fn waits(&self) -> bool {
+        false
     }
 
     fn size_of(layout: Layout) -> usize {

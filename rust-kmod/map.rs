@@ -132,6 +132,7 @@ impl LpmMtrie {
     fn write<T>(
         &self,
         alloc: &mut Allocator<'_>,
+        waits: bool,
         mut write: impl FnMut(&Trie, &mut Blocks<'_, '_>) -> Result<T>,
     ) -> Result<T> {
         loop {
@@ -140,6 +141,7 @@ impl LpmMtrie {
                 alloc: &mut *alloc,
                 retired: &mut retired,
                 reclaimer: &self.reclaimer,
+                waits,
             };
             let result = write(&self.trie, &mut blocks);
             drop(blocks);
@@ -232,6 +234,7 @@ impl Operations for LpmMtrie {
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
+        let waits = matches!(context, Context::Syscall);
         let mut alloc = Allocator::new(map.raw(), context);
         let size = map.trie.geometry().entry_layout().size();
         let max_entries = u64::from(map.raw().max_entries());
@@ -243,7 +246,7 @@ impl Operations for LpmMtrie {
             } else {
                 Some(new_entry(alloc.alloc_unlocked(size), value)?)
             };
-            let result = map.write(&mut alloc, |trie, blocks| {
+            let result = map.write(&mut alloc, waits, |trie, blocks| {
                 // SAFETY: The caller holds the lock of the writers.
                 let position = unsafe { trie.writer() }.position(prefix).map_err(errno)?;
                 position.check(mode, max_entries).map_err(errno)?;
@@ -276,9 +279,10 @@ impl Operations for LpmMtrie {
     }
 
     fn delete(map: &Map<Self>, key: Key<'_>, context: Context) -> Result {
+        let waits = matches!(context, Context::Syscall);
         let mut alloc = Allocator::new(map.raw(), context);
         map.with_prefix(key, |prefix| {
-            map.write(&mut alloc, |trie, blocks| {
+            map.write(&mut alloc, waits, |trie, blocks| {
                 // SAFETY: The caller holds the lock of the writers.
                 let mut writer = unsafe { trie.writer() };
                 writer.remove(blocks, prefix).map_err(errno)
@@ -332,7 +336,8 @@ impl Operations for LpmMtrie {
 impl PinnedDrop for LpmMtrie {
     fn drop(self: Pin<&mut Self>) {
         let this = self.project();
-        this.trie.clear(&mut Teardown, cond_resched);
+        // SAFETY: `Teardown` frees blocks of this map's allocators, and the map has no users left.
+        unsafe { this.trie.clear(&mut Teardown, cond_resched) };
     }
 }
 

@@ -163,19 +163,16 @@ pub(super) fn pair(
 }
 
 /// A copy of `from` with `edit` done and `skip` (in parts) for its skipped bytes. Without memory,
-/// `None`.
-///
-/// `vacant`: there may be vacant slots, which are left out.
+/// `None`. Vacant slots are left out.
 pub(super) fn copy(
     mem: &mut impl Memory,
     from: NodeRef<'_>,
     edit: Edit,
     skip: &[&[u8]],
-    vacant: bool,
 ) -> Option<NewNode> {
     let slots = from.slots();
     // With more items, the copy may have groups, or its slots another order.
-    if vacant || from.groups().is_some() || slots.len() >= PACKED {
+    if from.groups().is_some() || slots.len() >= PACKED || from.live() < slots.len() {
         return copy_live(mem, from, edit, skip);
     }
     let mut shape = from.shape();

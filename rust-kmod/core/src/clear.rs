@@ -113,11 +113,15 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
 }
 
 impl Trie {
-    /// Frees all entries and nodes at once, without grace periods: nobody else refers to the trie
-    /// any more.
+    /// Frees all entries and nodes at once, without grace periods.
     ///
     /// Calls `pause` after every 256 freed blocks, so that a big trie does not keep the CPU.
-    pub fn clear<M: Memory>(&mut self, mem: &mut M, pause: impl FnMut()) {
+    ///
+    /// # Safety
+    ///
+    /// `mem` frees blocks of the allocator that the trie's writers had theirs from, and nobody uses
+    /// the address of a value any more.
+    pub unsafe fn clear<M: Memory>(&mut self, mem: &mut M, pause: impl FnMut()) {
         let mut clearing = Clearing {
             mem,
             pause,
@@ -125,6 +129,7 @@ impl Trie {
             until_pause: BATCH,
         };
         clearing.below(&mut self.root);
+        clearing.below(&mut self.leftover);
         for slot in self.direct_mut().into_iter().flat_map(Direct::slots_mut) {
             clearing.below(slot);
         }

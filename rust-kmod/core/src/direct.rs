@@ -173,6 +173,7 @@ impl Trie {
         Self {
             geometry,
             root,
+            leftover: Slot::new(Raw::VACANT),
             direct: Some(block.cast()),
             stats: super::stats::Stats::new(),
         }

@@ -7,12 +7,11 @@ use super::{
     descent::{Descent, End},
     entry::{Entry, EntryRef, NewEntry},
     memory::Memory,
+    node::NodeRef,
     prefix::Prefix,
     slot::Slot,
     Error, Writer,
 };
-use core::ptr::NonNull;
-
 /// Which prefixes an update accepts: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -108,12 +107,15 @@ impl Position<'_, '_> {
             descent,
             found,
         } = self;
-        if !mem.reserve(1) {
-            return Err(entry);
-        }
         if let Some(old) = found {
+            if !mem.reserve(0, 1) {
+                return Err(entry);
+            }
             writer.replace(mem, &descent, old, prefix, entry);
             return Ok(Outcome::Replaced);
+        }
+        if !mem.reserve(1, 0) {
+            return Err(entry);
         }
         let trie = writer.trie;
         let block = entry.fill(&trie.geometry, prefix);
@@ -127,6 +129,7 @@ impl Position<'_, '_> {
         trie.stats
             .grew(M::size_of(trie.geometry.entry_layout()) as u64);
         trie.stats.entries(1);
+        writer.drain(mem);
         Ok(Outcome::Inserted)
     }
 }
@@ -151,7 +154,7 @@ impl Writer<'_> {
             _ => descent.slot.publish(new.leaf(geometry, descent.start)),
         }
         // SAFETY: the old entry is out of reach for later readers, and is retired this once.
-        unsafe { mem.retire(old.ptr(), geometry.entry_layout()) };
+        unsafe { mem.retire_entry(old.ptr(), geometry.entry_layout()) };
     }
 
     /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved
@@ -184,7 +187,7 @@ impl Writer<'_> {
                     leaf.place(geometry, depth),
                     entry.place(geometry, depth),
                 )?;
-                self.publish(slot, node, mem, None);
+                self.publish(mem, slot, node, None);
             }
             End::Item {
                 node, slot: None, ..
@@ -193,26 +196,20 @@ impl Writer<'_> {
                 if node.put(item, raw) {
                     return Some(());
                 }
-                let new = copy(
-                    mem,
-                    node,
-                    Edit::Add(item, raw),
-                    &[node.skip()],
-                    self.trie.stats.vacant(),
-                )?;
-                self.publish(slot, new, mem, Some((node.ptr(), node.layout())));
+                let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
+                self.publish(mem, slot, new, Some(node));
             }
             End::Beside { node, at } => {
                 let (skip, rest) = node.skip().split_at_checked(at - start)?;
                 let (byte, rest) = rest.split_first()?;
-                let below = copy(mem, node, Edit::Keep, &[rest], self.trie.stats.vacant())?;
+                let below = copy(mem, node, Edit::Keep, &[rest])?;
                 let below_item = (Item::Child(*byte), below.raw());
                 let Some(split) = pair(mem, at, skip, below_item, entry.place(geometry, at)) else {
                     below.free(mem);
                     return None;
                 };
                 self.trie.stats.grew(below.size::<M>());
-                self.publish(slot, split, mem, Some((node.ptr(), node.layout())));
+                self.publish(mem, slot, split, Some(node));
             }
         }
         Some(())
@@ -221,18 +218,15 @@ impl Writer<'_> {
     /// Puts `new` into `slot` and retires the node that it replaces there.
     pub(super) fn publish<M: Memory>(
         &mut self,
+        mem: &mut M,
         slot: &Slot,
         new: NewNode,
-        mem: &mut M,
-        old: Option<(NonNull<u8>, core::alloc::Layout)>,
+        old: Option<NodeRef<'_>>,
     ) {
         self.trie.stats.grew(new.size::<M>());
         slot.publish(new.raw());
-        if let Some((block, layout)) = old {
-            self.trie.stats.shrank(M::size_of(layout) as u64);
-            // SAFETY: the slot was the only way to the old node; `layout` is the node's own, and it
-            // is retired this once.
-            unsafe { mem.retire(block, layout) };
+        if let Some(old) = old {
+            self.retire_node(mem, old);
         }
     }
 }

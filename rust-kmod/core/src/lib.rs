@@ -73,7 +73,7 @@ mod tests;
 pub use self::{
     entry::{Entry, NewEntry},
     insert::{Mode, Outcome, Position},
-    memory::Memory,
+    memory::{Memory, MAX_NODES},
     prefix::{Geometry, Prefix, DATA_SIZE_MAX},
 };
 
@@ -102,6 +102,9 @@ pub enum Error {
 pub struct Trie {
     geometry: Geometry,
     root: slot::Slot,
+    /// Nodes that no reader can find any more, each in the only slot of the one before, until
+    /// there is room to retire them.
+    leftover: slot::Slot,
     direct: Option<core::ptr::NonNull<direct::Direct>>,
     stats: stats::Stats,
 }
@@ -123,8 +126,8 @@ impl Reader {
     /// # Safety
     ///
     /// For as long as the value exists or is borrowed, the caller is in a section that delays the
-    /// freeing of every block given to `Memory::retire` after the section's begin: for an
-    /// RCU-freeing allocator, an RCU reader section.
+    /// freeing of every block that is retired after the section's begin: for an RCU-freeing
+    /// allocator, an RCU reader section.
     pub const unsafe fn assume() -> Self {
         Self(PhantomData)
     }
@@ -142,6 +145,7 @@ impl Trie {
         Self {
             geometry,
             root: slot::Slot::new(slot::Raw::VACANT),
+            leftover: slot::Slot::new(slot::Raw::VACANT),
             direct: None,
             stats: stats::Stats::new(),
         }
@@ -153,6 +157,7 @@ impl Trie {
         Self {
             geometry,
             root: slot::Slot::new(slot::Raw::VACANT),
+            leftover: slot::Slot::new(slot::Raw::VACANT),
             direct: None,
             stats: stats::Stats::new(),
         }
@@ -195,7 +200,7 @@ impl Trie {
 impl Drop for Trie {
     fn drop(&mut self) {
         debug_assert!(
-            self.root.raw().is_vacant(),
+            self.root.raw().is_vacant() && self.leftover.raw().is_vacant(),
             "a trie is cleared before it is dropped"
         );
     }

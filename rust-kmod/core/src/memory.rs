@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Where blocks come from and where they go: the trie's only wish to its surroundings.
+//! The trie's only external dependency: where its blocks come from and where they go.
 
 use core::{alloc::Layout, ptr::NonNull};
+
+/// The largest number of nodes that [`Memory::reserve`] is asked for. Entries: one.
+///
+/// No operation needs more, whatever the shape of the trie and the failures before it: a removal
+/// that merges a node with the one below it retires both; a chain of nodes that held only the
+/// removed entry is unlinked by one store and retired in portions of this size.
+pub const MAX_NODES: usize = 4;
 
 /// Supplies blocks to writers and takes them back.
 ///
@@ -11,17 +18,21 @@ use core::{alloc::Layout, ptr::NonNull};
 /// # Safety
 ///
 /// A block from [`alloc`](Memory::alloc) fits its layout and belongs to the caller alone. A block
-/// passed to [`retire`](Memory::retire) stays readable until every reader section that began before
-/// the call has ended.
+/// passed to [`retire_node`](Memory::retire_node) or [`retire_entry`](Memory::retire_entry) stays
+/// readable until every reader that could have found it has left: a node, until the end of each
+/// [`Reader`](super::Reader) that existed before the call; an entry, also for as long as the users
+/// of such a reader's results may keep a value's address.
 pub unsafe trait Memory {
     /// A block for `layout`, or `None`, and then nothing has changed.
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>>;
 
-    /// Makes sure that the next `blocks` calls of [`retire`](Memory::retire) need no memory;
-    /// `false`: nothing has changed.
+    /// Makes sure that the next `nodes` calls of [`retire_node`](Memory::retire_node) and `entries`
+    /// calls of [`retire_entry`](Memory::retire_entry) need no memory; `false`: nothing has
+    /// changed. Never more than [`MAX_NODES`] nodes and one entry.
     ///
-    /// Fewer calls than reserved may follow.
-    fn reserve(&mut self, blocks: usize) -> bool;
+    /// Fewer calls than reserved may follow. An operation may reserve again after it has retired
+    /// what it reserved for.
+    fn reserve(&mut self, nodes: usize, entries: usize) -> bool;
 
     /// Takes back a block that no reader can have seen.
     ///
@@ -31,13 +42,25 @@ pub unsafe trait Memory {
     /// caller's own), nothing refers to it, and it is given back once.
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout);
 
-    /// Takes back a block that readers may be looking at: it is freed after their grace period.
+    /// Takes back a node that readers may be walking through: it is freed after their grace period.
     ///
     /// # Safety
     ///
-    /// As for [`free`](Memory::free), except that readers whose section began before this call may
-    /// still read it.
-    unsafe fn retire(&mut self, ptr: NonNull<u8>, layout: Layout);
+    /// As for [`free`](Memory::free), except that readers that began before this call may still
+    /// read it.
+    unsafe fn retire_node(&mut self, ptr: NonNull<u8>, layout: Layout);
+
+    /// Takes back an entry, whose value readers may hold for longer than they walk.
+    ///
+    /// # Safety
+    ///
+    /// As for [`retire_node`](Memory::retire_node).
+    unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout);
+
+    /// Whether the caller can wait for memory, and tries again after
+    /// [`Error::NoMemory`](super::Error::NoMemory). If so, a removal that finds no memory for a
+    /// copy of a node fails; if not, it does without the copy.
+    fn waits(&self) -> bool;
 
     /// Bytes that the allocator really spends on a block of `layout`, its size class.
     fn size_of(layout: Layout) -> usize;

@@ -217,6 +217,17 @@ impl<'a> NodeRef<'a> {
         fixed.head.internals() + fixed.head.children_before(3) + last
     }
 
+    /// How many items the node has whose slots are not vacant. The writer only.
+    pub(super) fn live(self) -> usize {
+        match self.groups() {
+            Some((groups, _)) => groups.count().items,
+            None => {
+                let live = self.slots().iter().filter(|slot| !slot.raw().is_vacant());
+                live.count()
+            }
+        }
+    }
+
     /// Address of the first slot, good for all of them and for writing.
     #[inline]
     pub(super) fn first_slot(self) -> NonNull<Slot> {

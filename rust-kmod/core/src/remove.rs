@@ -4,20 +4,31 @@
 //!
 //! A node that keeps two items or more is replaced by a copy without the one that goes, or, if it
 //! has groups and a copy would be no smaller, loses it in place; one that keeps a single item gives
-//! its place to it. Where memory for a copy is missing, the slot becomes vacant instead: readers
-//! pass over it, and the next change of the node leaves it out. A node always keeps one item that
-//! is not vacant; removing that one unhooks the node.
+//! its place to it. Where memory for a copy is missing and the caller cannot wait for it, the slot
+//! becomes vacant instead: readers pass over it, and the next copy of the node leaves it out.
+//!
+//! So there may be nodes with one item that is not vacant, even chains of them, but none without.
+//! If the last entry below such a chain goes, the chain goes with it: one store unlinks it, and its
+//! nodes are retired in portions, see [`Writer::drain`].
 
 use super::{
     build::{copy, Edit, Item},
     descent::{End, Place},
     entry::EntryRef,
-    memory::Memory,
+    memory::{Memory, MAX_NODES},
     node::NodeRef,
     prefix::Prefix,
     slot::{Link, Raw, Slot},
-    Error, Writer,
+    Error, Writer, DATA_SIZE_MAX,
 };
+
+/// An item of a node, and where that is.
+#[derive(Clone, Copy)]
+struct Held<'a> {
+    place: Place<'a>,
+    item: Item,
+    slot: &'a Slot,
+}
 
 /// What stays in a node besides one of its items.
 enum Rest<'a> {
@@ -26,10 +37,29 @@ enum Rest<'a> {
     More,
 }
 
+impl<'a> Held<'a> {
+    /// What the node keeps when the item, which is not vacant, goes.
+    fn rest(self) -> Rest<'a> {
+        match self.place.node.live() {
+            0 | 1 => Rest::Nothing,
+            2 => {
+                let mut others = self.place.node.items().filter(|(_, slot)| {
+                    !core::ptr::eq(*slot, self.slot) && !slot.raw().is_vacant()
+                });
+                others
+                    .next()
+                    .map_or(Rest::Nothing, |(item, slot)| Rest::One(item, slot))
+            }
+            _ => Rest::More,
+        }
+    }
+}
+
 impl Writer<'_> {
     /// Removes the entry of exactly `prefix` and retires it.
     ///
-    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: `reserve` refused; no other lack of
+    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: `reserve` refused, or there was no
+    /// memory for a copy of a node and the caller [waits](Memory::waits) for it; no other lack of
     /// memory makes it fail. After an error nothing has changed.
     pub fn remove<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
         let trie = self.trie;
@@ -38,185 +68,182 @@ impl Writer<'_> {
         }
         let descent = trie.descend(prefix);
         let entry = descent.found(trie, prefix).ok_or(Error::Missing)?;
-        let place = match descent.end {
+        let held = match descent.end {
             End::Item {
                 node,
                 item,
                 slot: Some(slot),
-            } => Some((
-                Place {
+            } => Some(Held {
+                place: Place {
                     slot: descent.slot,
                     node,
                 },
                 item,
                 slot,
-            )),
-            _ => descent.above.map(|above| {
-                (
-                    above,
-                    Item::of(prefix.data(), prefix.prefixlen(), above.node.depth()),
-                    descent.slot,
-                )
+            }),
+            _ => descent.above.map(|place| Held {
+                place,
+                item: Item::of(prefix.data(), prefix.prefixlen(), place.node.depth()),
+                slot: descent.slot,
             }),
         };
-        let Some((place, item, slot)) = place else {
-            if !mem.reserve(1) {
-                return Err(Error::NoMemory);
+        match held {
+            None => self.empty_entrance(mem, prefix)?,
+            Some(held) if !self.take_out(mem, held)? => {
+                self.take_out_chain(mem, prefix, held.slot)?;
             }
-            trie.publish_entrance(prefix, Raw::VACANT);
-            self.retire_entry(mem, entry);
-            return Ok(());
-        };
-        match rest(place.node, slot, trie.stats.vacant()) {
-            Rest::More => {
-                if !mem.reserve(2) {
-                    return Err(Error::NoMemory);
-                }
-                if !place.node.take::<M>(item) {
-                    match copy(
-                        mem,
-                        place.node,
-                        Edit::Drop(item),
-                        &[place.node.skip()],
-                        self.trie.stats.vacant(),
-                    ) {
-                        Some(new) => self.publish(
-                            place.slot,
-                            new,
-                            mem,
-                            Some((place.node.ptr(), place.node.layout())),
-                        ),
-                        None => self.vacate(place.node, item),
-                    }
-                }
-            }
-            Rest::One(last, last_slot) => {
-                if !mem.reserve(3) {
-                    return Err(Error::NoMemory);
-                }
-                self.give_place(mem, place, item, last, last_slot);
-            }
-            Rest::Nothing => return self.unhook(mem, prefix, entry),
+            _ => {}
         }
         self.retire_entry(mem, entry);
+        self.drain(mem);
         Ok(())
     }
 
-    /// Puts the one item that stays into the place of its node; `removed` is the slot of the other
-    /// one.
+    /// Makes the entrance to `prefix` vacant.
+    fn empty_entrance<M: Memory>(&self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
+        if !mem.reserve(0, 1) {
+            return Err(Error::NoMemory);
+        }
+        self.trie.publish_entrance(prefix, Raw::VACANT);
+        Ok(())
+    }
+
+    /// Takes an item out of its node, with room left to retire one entry. `false`: the node has
+    /// nothing else, and nothing has changed.
+    fn take_out<M: Memory>(&mut self, mem: &mut M, held: Held<'_>) -> Result<bool, Error> {
+        let Place { slot, node } = held.place;
+        let rest = held.rest();
+        let nodes = match rest {
+            Rest::Nothing => return Ok(false),
+            Rest::One(..) => 2,
+            Rest::More => 1,
+        };
+        if !mem.reserve(nodes, 1) {
+            return Err(Error::NoMemory);
+        }
+        let done = match rest {
+            Rest::One(last, last_slot) => self.give_place(mem, held.place, last, last_slot),
+            _ if node.take::<M>(held.item) => true,
+            _ => match copy(mem, node, Edit::Drop(held.item), &[node.skip()]) {
+                Some(new) => {
+                    self.publish(mem, slot, new, Some(node));
+                    true
+                }
+                None => false,
+            },
+        };
+        if done {
+            return Ok(true);
+        }
+        if mem.waits() {
+            return Err(Error::NoMemory);
+        }
+        if !node.take_anyway(held.item) {
+            held.slot.publish(Raw::VACANT);
+        }
+        Ok(true)
+    }
+
+    /// Puts the one item that stays into the place of its node. `false`: no memory, and nothing has
+    /// changed.
     fn give_place<M: Memory>(
         &mut self,
         mem: &mut M,
-        place: Place<'_>,
-        removed: Item,
+        Place { slot, node }: Place<'_>,
         last: Item,
         last_slot: &Slot,
-    ) {
-        let node = place.node;
+    ) -> bool {
         match (last, last_slot.load()) {
             (Item::Child(byte), Link::Node(child)) => {
                 let skip: &[&[u8]] = &[node.skip(), &[byte], child.skip()];
-                let Some(new) = copy(mem, child, Edit::Keep, skip, self.trie.stats.vacant()) else {
-                    return self.vacate(node, removed);
+                let Some(new) = copy(mem, child, Edit::Keep, skip) else {
+                    return false;
                 };
-                let layout = child.layout();
-                self.publish(place.slot, new, mem, Some((node.ptr(), node.layout())));
-                self.trie.stats.shrank(M::size_of(layout) as u64);
-                // SAFETY: the node above it was the only way to the child, and is out of reach;
-                // retired this once.
-                unsafe { mem.retire(child.ptr(), layout) };
+                self.publish(mem, slot, new, Some(node));
+                self.retire_node(mem, child);
+                true
             }
             (_, Link::Entry(entry, _)) => {
                 let start = node.depth() - node.skip().len();
-                place.slot.publish(entry.leaf(&self.trie.geometry, start));
+                slot.publish(entry.leaf(&self.trie.geometry, start));
                 self.retire_node(mem, node);
+                true
             }
             // An item that stays is not vacant, and only children are nodes.
-            _ => self.vacate(node, removed),
+            _ => false,
         }
     }
 
-    /// Removes an entry that is the last of its node, with the node and those above it that held
-    /// nothing else.
+    /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`,
+    /// with room left to retire one entry.
     #[cold]
-    fn unhook<M: Memory>(
+    fn take_out_chain<M: Memory>(
         &mut self,
         mem: &mut M,
         prefix: Prefix<'_>,
-        entry: EntryRef<'_>,
+        end: &Slot,
     ) -> Result<(), Error> {
         let trie = self.trie;
-        let (entrance, _) = trie.entrance(prefix);
-        let (mut cut, mut slot) = (None, entrance);
-        let mut blocks = 1;
+        let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            blocks += 1;
-            if let Some(below) = place.node.slot(item) {
-                if !matches!(rest(place.node, below, true), Rest::Nothing) {
-                    (cut, slot, blocks) = (Some((place.node, item)), below, 1);
+            if let Some(slot) = place.node.slot(item) {
+                let held = Held { place, item, slot };
+                if !matches!(held.rest(), Rest::Nothing) {
+                    branch = Some(held);
                 }
             }
         });
-        if !mem.reserve(blocks) {
-            return Err(Error::NoMemory);
+        let first = branch
+            .map_or(trie.entrance(prefix).0, |held| held.slot)
+            .raw();
+        match branch {
+            None => self.empty_entrance(mem, prefix)?,
+            Some(held) => {
+                self.take_out(mem, held)?;
+            }
         }
-        let mut link = slot.load();
-        match cut {
-            None => trie.publish_entrance(prefix, Raw::VACANT),
-            Some((node, item)) => self.vacate(node, item),
-        }
-        while let Link::Node(node) = link {
-            link = node
-                .slots()
-                .iter()
-                .map(Slot::load)
-                .find(|link| !matches!(link, Link::Vacant))
-                .unwrap_or(Link::Vacant);
-            self.retire_node(mem, node);
-        }
-        self.retire_entry(mem, entry);
+        // Readers who are still in the chain may walk on into older ones: there is nothing to find
+        // in any of them.
+        end.publish(trie.leftover.raw());
+        trie.leftover.publish(first);
         Ok(())
     }
 
-    /// Takes a node's item away without a copy of the node.
-    fn vacate(&mut self, node: NodeRef<'_>, item: Item) {
-        self.trie.stats.set_vacant();
-        if !node.take_anyway(item) {
-            let slot = node.slot(item).into_iter();
-            slot.for_each(|slot| slot.publish(Raw::VACANT));
+    /// Retires nodes that were unlinked, as many as a chain may have at most; what there is no room
+    /// for is left to the next writer.
+    pub(super) fn drain<M: Memory>(&mut self, mem: &mut M) {
+        let leftover = &self.trie.leftover;
+        for _ in 0..DATA_SIZE_MAX as usize / MAX_NODES {
+            if leftover.raw().is_vacant() || !mem.reserve(MAX_NODES, 0) {
+                return;
+            }
+            for _ in 0..MAX_NODES {
+                let Link::Node(node) = leftover.load() else {
+                    return;
+                };
+                let mut below = node.slots().iter().map(Slot::raw);
+                let below = below.find(|raw| !raw.is_vacant());
+                leftover.publish(below.unwrap_or(Raw::VACANT));
+                self.retire_node(mem, node);
+            }
         }
     }
 
-    fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {
+    /// Retires a node to which no slot leads any more.
+    pub(super) fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {
         let layout = node.layout();
         self.trie.stats.shrank(M::size_of(layout) as u64);
-        // SAFETY: callers have put something else into the one slot that led to the node; it is
-        // retired this once.
-        unsafe { mem.retire(node.ptr(), layout) };
+        // SAFETY: callers have put something else into the one slot that led to the node, or into
+        // the last one on the way to it; it is retired this once.
+        unsafe { mem.retire_node(node.ptr(), layout) };
     }
 
     fn retire_entry<M: Memory>(&mut self, mem: &mut M, entry: EntryRef<'_>) {
         let layout = self.trie.geometry.entry_layout();
         self.trie.stats.shrank(M::size_of(layout) as u64);
         self.trie.stats.entries(-1);
-        // SAFETY: callers have put something else into the one slot that led to the entry; it is
-        // retired this once.
-        unsafe { mem.retire(entry.ptr(), layout) };
-    }
-}
-
-/// What a node keeps when the item in `slot` goes; `vacant`: there may be vacant slots, which are
-/// not counted.
-fn rest<'a>(node: NodeRef<'a>, slot: &Slot, vacant: bool) -> Rest<'a> {
-    if !vacant && node.slots().len() > 2 {
-        return Rest::More;
-    }
-    let mut live = node
-        .items()
-        .filter(|(_, other)| !core::ptr::eq(*other, slot) && !other.raw().is_vacant());
-    match (live.next(), live.next()) {
-        (None, _) => Rest::Nothing,
-        (Some((item, slot)), None) => Rest::One(item, slot),
-        _ => Rest::More,
+        // SAFETY: callers have put something else into the one slot that led to the entry, or into
+        // the last one on the way to it; it is retired this once.
+        unsafe { mem.retire_entry(entry.ptr(), layout) };
     }
 }

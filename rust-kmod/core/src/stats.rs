@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What a trie holds, counted by its writer and read by anyone.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Counters; written by one writer at a time, so plain loads and stores do.
 pub(super) struct Stats {
     len: AtomicU64,
     bytes: AtomicU64,
-    vacant: AtomicBool,
 }
 
 impl Stats {
@@ -15,7 +14,6 @@ impl Stats {
         Self {
             len: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            vacant: AtomicBool::new(false),
         }
     }
 
@@ -25,16 +23,6 @@ impl Stats {
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
-    }
-
-    /// Whether a removal ever ran out of memory since the trie was empty, so that there may be
-    /// vacant slots.
-    pub(super) fn vacant(&self) -> bool {
-        self.vacant.load(Relaxed)
-    }
-
-    pub(super) fn set_vacant(&self) {
-        self.vacant.store(true, Relaxed);
     }
 
     pub(super) fn entries(&self, change: i64) {

@@ -55,7 +55,7 @@ unsafe impl Memory for Heap {
         Some(ptr)
     }
 
-    fn reserve(&mut self, _: usize) -> bool {
+    fn reserve(&mut self, _: usize, _: usize) -> bool {
         true
     }
 
@@ -65,9 +65,18 @@ unsafe impl Memory for Heap {
         unsafe { dealloc(ptr.as_ptr(), layout) };
     }
 
-    unsafe fn retire(&mut self, ptr: NonNull<u8>, layout: Layout) {
+    unsafe fn retire_node(&mut self, ptr: NonNull<u8>, layout: Layout) {
         self.live.remove(&ptr.addr().get()).expect("retired once");
         self.retired.push((ptr, layout));
+    }
+
+    unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the same contract.
+        unsafe { self.retire_node(ptr, layout) };
+    }
+
+    fn waits(&self) -> bool {
+        false
     }
 
     /// Classes that leave room in some nodes.
@@ -196,7 +205,8 @@ impl World {
             // SAFETY: no reader is left.
             unsafe { dealloc(ptr.as_ptr(), layout) };
         }
-        world.trie.clear(heap, || {});
+        // SAFETY: the heap is the writers', and no value is used any more.
+        unsafe { world.trie.clear(heap, || {}) };
         assert!(heap.live.is_empty(), "no block leaks");
     }
 }
@@ -327,6 +337,37 @@ fn vacant_slots_are_passed_over() {
             world.remove(9, [10, 0, 0, 0], true);
             world.insert(9, [10, 0, 0, 0], 3);
             world.grace(&[1]);
+        },
+    );
+}
+
+#[test]
+fn a_chain_of_nodes_is_unlinked_under_its_readers() {
+    beside(
+        &[
+            (8, [10, 0, 0, 0]),
+            (16, [10, 1, 0, 0]),
+            (32, [10, 1, 2, 3]),
+            (32, [10, 1, 2, 4]),
+        ],
+        |world, reader| {
+            let found = world.longest_match(reader, [10, 1, 2, 3]);
+            assert!(
+                matches!(found, None | Some(8 | 16 | 32)),
+                "one of those that are there in turn: {found:?}"
+            );
+            let geometry = geometry();
+            let after = Prefix::new(&geometry, 32, &[10, 1, 2, 3]).expect("valid");
+            let next = world.trie.next(reader, Some(after));
+            let next = next.map(|entry| entry.prefixlen());
+            assert!(matches!(next, None | Some(8 | 16 | 32)), "a walk ends");
+        },
+        |world| {
+            world.remove(8, [10, 0, 0, 0], true);
+            world.remove(16, [10, 1, 0, 0], true);
+            world.remove(32, [10, 1, 2, 4], true);
+            world.remove(32, [10, 1, 2, 3], true);
+            world.grace(&[0, 1, 2, 3]);
         },
     );
 }

@@ -78,8 +78,8 @@ unsafe impl Memory for Slab {
         Some(ptr)
     }
 
-    fn reserve(&mut self, blocks: usize) -> bool {
-        self.retired.reserve(blocks);
+    fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
+        self.retired.reserve(nodes + entries);
         true
     }
 
@@ -89,10 +89,19 @@ unsafe impl Memory for Slab {
         self.classes[class].free.push(ptr);
     }
 
-    unsafe fn retire(&mut self, ptr: NonNull<u8>, layout: Layout) {
+    unsafe fn retire_node(&mut self, ptr: NonNull<u8>, layout: Layout) {
         let class = class(layout.size());
         self.blocks[class] -= 1;
         self.retired.push((ptr, class));
+    }
+
+    unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        // SAFETY: the same contract.
+        unsafe { self.retire_node(ptr, layout) };
+    }
+
+    fn waits(&self) -> bool {
+        true
     }
 
     fn size_of(layout: Layout) -> usize {

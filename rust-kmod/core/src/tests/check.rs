@@ -33,6 +33,7 @@ pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
         None => walk.link(&trie.root, &mut Vec::new(), None),
         Some(direct) => walk.direct(direct),
     }
+    walk.leftover();
     let live: HashMap<usize, Layout> = heap.live().collect();
     assert_eq!(
         walk.blocks, live,
@@ -54,6 +55,18 @@ impl Walk<'_> {
             self.blocks.insert(addr, layout).is_none(),
             "only one slot leads to a block"
         );
+    }
+
+    /// Nodes that wait for room to retire them.
+    fn leftover(&mut self) {
+        let mut link = self.trie.leftover.load();
+        while let Link::Node(node) = link {
+            self.add(node.ptr().addr().get(), node.layout());
+            let mut below = node.slots().iter().filter(|slot| !slot.raw().is_vacant());
+            link = below.next().map_or(Link::Vacant, Slot::load);
+            assert!(below.next().is_none(), "a chain does not branch");
+        }
+        assert!(matches!(link, Link::Vacant), "a chain holds no entry");
     }
 
     /// By the bitmap of ends: a slot whose bit is missing would leave its blocks unreachable.

@@ -1,14 +1,113 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Memory fails at every point: an operation that fails changes nothing, a removal succeeds all the
-//! same, and nothing is lost.
+//! same unless its caller waits for memory, and nothing is lost.
 
 use super::{
-    fixture::fixture,
+    fixture::{fixture, Fixture},
     step::Op,
     strategy::{config, sized_ops},
 };
-use crate::Mode;
+use crate::{groups::PACKED, Error, Mode};
 use proptest::prelude::*;
+use std::{vec, vec::Vec};
+
+/// Prefixes of 8, 16, … bits of one key: a node for each byte, below the one before.
+fn nested(fixture: &mut Fixture, byte: u8) -> Vec<(u32, Vec<u8>)> {
+    let data = vec![byte; fixture.geometry().data_size()];
+    let keys = (1..=data.len() as u32).map(|i| (8 * i, data.clone()));
+    let keys: Vec<_> = keys.collect();
+    for (len, data) in &keys {
+        fixture
+            .insert((*len, data), 0, Mode::Any)
+            .expect("memory does not fail");
+    }
+    keys
+}
+
+impl Fixture {
+    /// Removes `key` with room to retire what that takes and no block for a copy.
+    fn remove_without_memory(&mut self, key: &(u32, Vec<u8>)) {
+        self.heap.budget = Some(1);
+        let result = self.remove((key.0, &key.1));
+        assert_eq!(result, Ok(()), "/{} goes without a block", key.0);
+        self.heap.budget = None;
+        self.check(true);
+    }
+}
+
+#[test]
+fn the_last_of_nested_prefixes_is_removed_after_failures() {
+    let mut fixture = Fixture::new(256);
+    let mut keys = nested(&mut fixture, 7);
+    let last = keys.pop().expect("there are 256");
+    keys.iter()
+        .for_each(|key| fixture.remove_without_memory(key));
+    let result = fixture.remove((last.0, &last.1));
+    assert_eq!(result, Ok(()), "it goes when memory is back");
+    fixture.check(true);
+    assert_eq!(
+        fixture.trie.bytes(),
+        0,
+        "and takes the chain of nodes along"
+    );
+}
+
+#[test]
+fn chains_left_without_memory_are_retired_by_later_writers() {
+    let mut fixture = Fixture::new(256);
+    let mut keys = nested(&mut fixture, 7);
+    keys.extend(nested(&mut fixture, 8));
+    for key in &keys {
+        fixture.remove_without_memory(key);
+    }
+    let left = fixture.heap.live().count();
+    assert!(left > 256, "the nodes of two chains are left: {left}");
+    for _ in 0..2 {
+        fixture
+            .insert((0, &[9; 256]), 0, Mode::Any)
+            .expect("memory does not fail");
+        fixture.check(true);
+        fixture.remove((0, &[9; 256])).expect("it is there");
+        fixture.check(true);
+    }
+    assert_eq!(fixture.trie.bytes(), 0, "no node is left");
+}
+
+#[test]
+fn a_removal_that_can_wait_fails_without_memory_and_changes_nothing() {
+    let mut fixture = Fixture::new(4);
+    for i in 0..PACKED as u8 + 1 {
+        for key in [(16, [10, i, 0, 0]), (32, [9, i, 1, 1]), (9, [8, i, 0, 0])] {
+            fixture
+                .insert((key.0, &key.1), 0, Mode::Any)
+                .expect("memory does not fail");
+        }
+        fixture.check(false);
+    }
+    fixture.heap.waits = true;
+    let mut failed = 0;
+    while let Some(row) = fixture.model.rows.first().cloned() {
+        let (key, bytes) = ((row.prefixlen, &row.data[..]), fixture.trie.bytes());
+        fixture.heap.budget = Some(1);
+        let result = fixture.remove(key);
+        fixture.heap.budget = None;
+        if result.is_err() {
+            failed += 1;
+            assert_eq!(result, Err(Error::NoMemory), "the caller is told");
+            assert_eq!(fixture.trie.bytes(), bytes, "no block came or went");
+            fixture.compare_content();
+            assert_eq!(fixture.remove(key), Ok(()), "it goes when memory is back");
+        }
+        // As if memory had never failed: no slot is vacant.
+        fixture.check(false);
+        assert_eq!(
+            fixture.trie.bytes(),
+            fixture.fresh_bytes(),
+            "nor is any left"
+        );
+    }
+    assert!(failed > PACKED, "nodes are copied: {failed} times");
+}
 
 proptest! {
     #![proptest_config(config())]
@@ -16,11 +115,12 @@ proptest! {
     #[test]
     fn a_failed_operation_changes_nothing(
         (data_size, ops) in sized_ops(), direct: bool,
-        budgets in proptest::collection::vec(0..5usize, 1..20),
+        budgets in proptest::collection::vec((0..5usize, any::<bool>()), 1..20),
     ) {
         let mut fixture = fixture(data_size, direct);
         for (step, op) in ops.iter().enumerate() {
-            let budget = budgets[step % budgets.len()];
+            let (budget, waits) = budgets[step % budgets.len()];
+            fixture.heap.waits = waits;
             fixture.heap.budget = (budget < 4).then_some(budget);
             fixture.step(op, step as u64);
             fixture.check(true);
@@ -59,6 +159,6 @@ proptest! {
                 "shorter prefixes shine through",
             );
         }
-        prop_assert_eq!(fixture.trie.bytes(), fixture.empty_bytes(), "an empty trie holds nothing");
+        fixture.remove_all();
     }
 }

@@ -215,7 +215,8 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        self.trie.clear(&mut self.heap, || {});
+        // SAFETY: the heap is the writers', and no value is used any more.
+        unsafe { self.trie.clear(&mut self.heap, || {}) };
         if let Some(block) = self.direct {
             // SAFETY: allocated with this layout; the empty trie is not used again.
             unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! first byte       data size (modulo 6), directly indexed root (bit 7)
-//! an operation     code (low nibble), calls of the heap that succeed (bits 5 to 7, 5 and more: all),
-//!                  then a key, or 2 bytes of a row's number
+//! an operation     code (low nibble), whether the caller waits for memory (bit 4), calls of the heap
+//!                  that succeed (bits 5 to 7, 5 and more: all), then a key, or 2 bytes of a row's
+//!                  number
 //! a key            background (bits 0 and 1) and count (bits 2 to 4) of other bytes, those as
 //!                  (place, byte), 2 bytes of prefixlen
 //! ```
@@ -48,8 +49,8 @@ impl Bytes<'_> {
         Some((self.number()? % (8 * data_size as u32 + 1), data))
     }
 
-    /// An operation, and the heap's budget for it.
-    fn op(&mut self, data_size: usize) -> Option<(Op, Option<usize>)> {
+    /// An operation, the heap's budget for it, and whether its caller waits.
+    fn op(&mut self, data_size: usize) -> Option<(Op, Option<usize>, bool)> {
         let code = self.byte()?;
         let budget = usize::from(code >> 5);
         let op = match code & 15 {
@@ -61,7 +62,7 @@ impl Bytes<'_> {
             12 | 13 => Op::Lookup(self.key(data_size)?),
             _ => Op::Next(self.key(data_size)?),
         };
-        Some((op, (budget < 5).then_some(budget)))
+        Some((op, (budget < 5).then_some(budget), code & 16 != 0))
     }
 }
 
@@ -74,7 +75,7 @@ pub fn sequence(bytes: &[u8]) {
     };
     let data_size = fixture.geometry().data_size();
     let mut step = 0;
-    while let Some((op, _)) = bytes.op(data_size) {
+    while let Some((op, ..)) = bytes.op(data_size) {
         fixture.step(&op, step);
         step += 1;
     }
@@ -96,8 +97,8 @@ pub fn failing_memory(bytes: &[u8]) {
     };
     let data_size = fixture.geometry().data_size();
     let mut step = 0;
-    while let Some((op, budget)) = bytes.op(data_size) {
-        fixture.heap.budget = budget;
+    while let Some((op, budget, waits)) = bytes.op(data_size) {
+        (fixture.heap.budget, fixture.heap.waits) = (budget, waits);
         fixture.step(&op, step);
         fixture.check(true);
         step += 1;
@@ -129,17 +130,19 @@ mod tests {
             let mut read = Bytes(&bytes);
             let fixture = read.fixture().expect("there is a first byte");
             reached.insert(std::format!("direct root: {}", fixture.empty_bytes() > 0));
-            while let Some((op, budget)) = read.op(fixture.geometry().data_size()) {
+            while let Some((op, budget, waits)) = read.op(fixture.geometry().data_size()) {
                 reached.insert(std::format!("{:?}", core::mem::discriminant(&op)));
                 reached.insert(std::format!("memory fails: {}", budget.is_some()));
+                reached.insert(std::format!("waits: {waits}"));
             }
             sequence(&bytes);
             failing_memory(&bytes);
         }
         assert_eq!(
             reached.len(),
-            9,
-            "5 operations, memory that fails or not, both kinds of root: {reached:?}"
+            11,
+            "5 operations, memory that fails or not, callers that wait or not, both kinds of root: \
+             {reached:?}"
         );
     }
 }

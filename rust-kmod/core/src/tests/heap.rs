@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A `Memory` that knows every block, fails when told to, and panics on a wrong or a second free.
 
-use crate::Memory;
+use crate::{Memory, MAX_NODES};
 use core::{alloc::Layout, ptr::NonNull};
 use std::{alloc, collections::HashMap, vec::Vec};
 
@@ -23,7 +23,9 @@ pub(super) fn size_class(size: usize) -> usize {
 pub(super) struct Heap {
     live: HashMap<usize, (NonNull<u8>, Layout)>,
     retired: Vec<(NonNull<u8>, Layout)>,
-    reserved: usize,
+    reserved: (usize, usize),
+    /// What `waits` says.
+    pub(super) waits: bool,
     /// Calls of `alloc` and `reserve` that still succeed; `None`: all do.
     pub(super) budget: Option<usize>,
 }
@@ -83,10 +85,14 @@ unsafe impl Memory for Heap {
         Some(ptr)
     }
 
-    fn reserve(&mut self, blocks: usize) -> bool {
+    fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
+        assert!(
+            nodes <= MAX_NODES && entries <= 1,
+            "room for {nodes} nodes and {entries} entries is more than is kept"
+        );
         let ok = self.spend();
         if ok {
-            self.reserved = blocks;
+            self.reserved = (nodes, entries);
         }
         ok
     }
@@ -97,13 +103,22 @@ unsafe impl Memory for Heap {
         unsafe { alloc::dealloc(ptr.as_ptr(), layout) };
     }
 
-    unsafe fn retire(&mut self, ptr: NonNull<u8>, layout: Layout) {
-        self.reserved = self
-            .reserved
-            .checked_sub(1)
-            .expect("each retirement was reserved");
+    unsafe fn retire_node(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        let left = self.reserved.0.checked_sub(1);
+        self.reserved.0 = left.expect("each node's retirement was reserved");
         self.take(ptr, layout);
         self.retired.push((ptr, layout));
+    }
+
+    unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout) {
+        let left = self.reserved.1.checked_sub(1);
+        self.reserved.1 = left.expect("each entry's retirement was reserved");
+        self.take(ptr, layout);
+        self.retired.push((ptr, layout));
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
     }
 
     fn size_of(layout: Layout) -> usize {
