@@ -5,7 +5,6 @@
 
 use super::{
     direct::Direct,
-    memory::Memory,
     node::NodeRef,
     slot::{Link, Raw, Slot},
     Trie,
@@ -47,20 +46,17 @@ impl Visit {
 }
 
 /// What a clearing walk works with.
-struct Clearing<'m, M: Memory, P: FnMut()> {
-    mem: &'m mut M,
+struct Clearing<F: FnMut(NonNull<u8>, Layout), P: FnMut()> {
+    free: F,
     pause: P,
     entry_layout: Layout,
     until_pause: u32,
 }
 
-impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
-    /// # Safety
-    ///
-    /// The block has this layout, nothing refers to it any more, and it is freed this once.
-    unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: passed on to the caller.
-        unsafe { self.mem.free(block, layout) };
+impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
+    /// Gives up a block of this layout, which nothing refers to any more.
+    fn free(&mut self, block: NonNull<u8>, layout: Layout) {
+        (self.free)(block, layout);
         self.until_pause = self.until_pause.saturating_sub(1);
         if self.until_pause == 0 {
             (self.pause)();
@@ -77,8 +73,8 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
         match slot.load() {
             Link::Vacant => up,
             Link::Entry(entry, _) => {
-                // SAFETY: one slot leads to an entry, and it is this one.
-                unsafe { self.free(entry.ptr(), self.entry_layout) };
+                // One slot leads to an entry, and it is this one.
+                self.free(entry.ptr(), self.entry_layout);
                 up
             }
             Link::Node(node) => Some(Visit::begin(node, up)),
@@ -97,9 +93,8 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
             if visit.left == 0 {
                 at = visit.up;
                 let layout = visit.layout;
-                // SAFETY: the layout is the node's, and all that led to it were slots that are done
-                // with.
-                unsafe { self.free(here.cast(), layout) };
+                // All that led to the node were slots that are done with.
+                self.free(here.cast(), layout);
                 continue;
             }
             visit.left -= 1;
@@ -113,17 +108,14 @@ impl<M: Memory, P: FnMut()> Clearing<'_, M, P> {
 }
 
 impl Trie {
-    /// Frees all entries and nodes at once, without grace periods.
+    /// Empties the trie, and passes each entry and node to `free`, with the layout that it was
+    /// allocated for. Nothing refers to such a block any more, unless the caller knows better: it
+    /// may have told somebody the address of a value.
     ///
-    /// Calls `pause` after every 256 freed blocks, so that a big trie does not keep the CPU.
-    ///
-    /// # Safety
-    ///
-    /// `mem` frees blocks of the allocator that the trie's writers had theirs from, and nobody uses
-    /// the address of a value any more.
-    pub unsafe fn clear<M: Memory>(&mut self, mem: &mut M, pause: impl FnMut()) {
+    /// Calls `pause` after every 256 blocks, so that a big trie does not keep the CPU.
+    pub fn clear(&mut self, free: impl FnMut(NonNull<u8>, Layout), pause: impl FnMut()) {
         let mut clearing = Clearing {
-            mem,
+            free,
             pause,
             entry_layout: self.geometry.entry_layout(),
             until_pause: BATCH,

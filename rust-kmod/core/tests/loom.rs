@@ -205,8 +205,9 @@ impl World {
             // SAFETY: no reader is left.
             unsafe { dealloc(ptr.as_ptr(), layout) };
         }
-        // SAFETY: the heap is the writers', and no value is used any more.
-        unsafe { world.trie.clear(heap, || {}) };
+        // SAFETY: the trie gives up a block of the heap, and no value is used any more.
+        let free = |block, layout| unsafe { heap.free(block, layout) };
+        world.trie.clear(free, || {});
         assert!(heap.live.is_empty(), "no block leaks");
     }
 }

@@ -108,8 +108,10 @@ impl Mtrie {
             longest = longest.max(now - last);
             last = now;
         };
-        // SAFETY: the slab is the writers', and no value is used any more.
-        unsafe { self.trie.clear(&mut self.slab, pause) };
+        let slab = &mut self.slab;
+        // SAFETY: the trie gives up a block of the slab, and no value is used any more.
+        let free = |block, layout| unsafe { slab.free(block, layout) };
+        self.trie.clear(free, pause);
         longest.max(clock::now() - last)
     }
 }

@@ -215,8 +215,10 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        // SAFETY: the heap is the writers', and no value is used any more.
-        unsafe { self.trie.clear(&mut self.heap, || {}) };
+        let heap = &mut self.heap;
+        // SAFETY: the trie gives up a block of the heap, and no value is used any more.
+        let free = |block, layout| unsafe { heap.free(block, layout) };
+        self.trie.clear(free, || {});
         if let Some(block) = self.direct {
             // SAFETY: allocated with this layout; the empty trie is not used again.
             unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };

@@ -2,7 +2,7 @@
 //! The promises of the interface, one by one, on small tables.
 
 use super::fixture::Fixture;
-use crate::{groups::PACKED, Error, Geometry, Mode, Outcome, Prefix, Trie};
+use crate::{groups::PACKED, memory::Memory, Error, Geometry, Mode, Outcome, Prefix, Trie};
 use core::alloc::Layout;
 
 const ANY: Mode = Mode::Any;
@@ -338,8 +338,10 @@ fn clear_pauses_and_frees_everything() {
     f.heap.grace();
     let blocks = f.heap.live().count();
     let mut pauses = 0;
-    // SAFETY: the heap is the writers', and no value is used any more.
-    unsafe { f.trie.clear(&mut f.heap, || pauses += 1) };
+    let heap = &mut f.heap;
+    // SAFETY: the trie gives up a block of the heap, and no value is used any more.
+    let free = |block, layout| unsafe { heap.free(block, layout) };
+    f.trie.clear(free, || pauses += 1);
     assert_eq!(pauses, blocks / 256, "a pause after each 256 blocks");
     assert_eq!(f.heap.live().count(), 0, "no block is left");
     assert_eq!(
