@@ -101,6 +101,8 @@ impl Edit {
 pub(super) struct NewNode {
     block: NonNull<u8>,
     layout: Layout,
+    /// Whether it has a single item, as the copy of a node that has.
+    lone: bool,
 }
 
 impl NewNode {
@@ -112,11 +114,19 @@ impl NewNode {
         fill: impl FnOnce(&mut Filler<'_>),
     ) -> Option<Self> {
         let plan = Plan::new::<M>(shape, skip);
-        let layout = plan.layout();
+        let (layout, lone) = (plan.layout(), plan.items() < 2);
         let block = mem.alloc(layout)?;
         // SAFETY: the block is ours, and has the plan's layout.
         unsafe { plan.write(block, fill) };
-        Some(Self { block, layout })
+        Some(Self {
+            block,
+            layout,
+            lone,
+        })
+    }
+
+    pub(super) fn is_lone(&self) -> bool {
+        self.lone
     }
 
     pub(super) fn size<M: Memory>(&self) -> u64 {

@@ -162,8 +162,7 @@ impl NodeRef<'_> {
         let Some((_, count)) = self.without(item) else {
             return false;
         };
-        let (needed, _) = count.layout::<M>(self.skip().len());
-        M::size_of(needed) >= M::size_of(self.layout()) && self.take_anyway(item)
+        self.fits::<M>(count) && self.take_anyway(item)
     }
 
     /// As [`take`](Self::take), however small a block what stays fits.

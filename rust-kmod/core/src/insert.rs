@@ -129,7 +129,7 @@ impl Position<'_, '_> {
         trie.stats
             .grew(M::size_of(trie.geometry.entry_layout()) as u64);
         trie.stats.entries(1);
-        writer.drain(mem);
+        writer.tidy(mem, prefix);
         Ok(Outcome::Inserted)
     }
 }
@@ -173,10 +173,15 @@ impl Writer<'_> {
                 self.trie
                     .publish_entrance(prefix, entry.leaf(geometry, start));
             }
-            End::Vacant => slot.publish(entry.leaf(geometry, start)),
+            End::Vacant => {
+                let raw = entry.leaf(geometry, start);
+                self.fill::<M>(descent.above.map(|above| above.node), || slot.publish(raw));
+            }
             End::Item {
-                slot: Some(vacant), ..
-            } => vacant.publish(entry.internal()),
+                node,
+                slot: Some(vacant),
+                ..
+            } => self.fill::<M>(Some(node), || vacant.publish(entry.internal())),
             End::Leaf { leaf, common } => {
                 let depth = (common / 8) as usize;
                 let skip = prefix.bytes(start, depth);
@@ -193,7 +198,9 @@ impl Writer<'_> {
                 node, slot: None, ..
             } => {
                 let (item, raw) = entry.place(geometry, node.depth());
-                if node.put(item, raw) {
+                let mut done = false;
+                self.fill::<M>(Some(node), || done = node.put(item, raw));
+                if done {
                     return Some(());
                 }
                 let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
@@ -208,11 +215,29 @@ impl Writer<'_> {
                     below.free(mem);
                     return None;
                 };
-                self.trie.stats.grew(below.size::<M>());
+                self.count_new::<M>(&below);
                 self.publish(mem, slot, split, Some(node));
             }
         }
         Some(())
+    }
+
+    /// Does `fill`, which puts an item into `node`.
+    fn fill<M: Memory>(&self, node: Option<NodeRef<'_>>, fill: impl FnOnce()) {
+        let stats = &self.trie.stats;
+        match node {
+            Some(node) if stats.wasteful() > 0 => {
+                let before = node.is_wasteful::<M>();
+                fill();
+                stats.became_wasteful(before, node.is_wasteful::<M>());
+            }
+            _ => fill(),
+        }
+    }
+
+    fn count_new<M: Memory>(&self, new: &NewNode) {
+        self.trie.stats.grew(new.size::<M>());
+        self.trie.stats.became_wasteful(false, new.is_lone());
     }
 
     /// Puts `new` into `slot` and retires the node that it replaces there.
@@ -223,7 +248,7 @@ impl Writer<'_> {
         new: NewNode,
         old: Option<NodeRef<'_>>,
     ) {
-        self.trie.stats.grew(new.size::<M>());
+        self.count_new::<M>(&new);
         slot.publish(new.raw());
         if let Some(old) = old {
             self.retire_node(mem, old);

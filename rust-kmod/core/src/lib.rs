@@ -20,8 +20,8 @@
 //!
 //! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node`, `groups`
 //! and `slot` (what is published), `plan` and `build` (new nodes), `direct` (the root for big
-//! tables), `descent`, `lookup`, `iter` (reading), `insert`, `remove`, `clear` (writing), `memory`,
-//! `stats`, `sync`.
+//! tables), `descent`, `lookup`, `iter` (reading), `insert`, `remove`, `tidy`, `clear` (writing),
+//! `memory`, `stats`, `sync`.
 //!
 //! # Readers and the writer
 //!
@@ -69,6 +69,7 @@ mod stride;
 mod sync;
 #[cfg(any(test, fuzzing))]
 mod tests;
+mod tidy;
 
 pub use self::{
     entry::{Entry, NewEntry},

@@ -50,6 +50,10 @@ impl<'s> Plan<'s> {
         self.layout
     }
 
+    pub(super) fn items(&self) -> usize {
+        self.count.items
+    }
+
     /// Writes the node into a fresh block; `fill` pushes what its items' slots hold: internal ones,
     /// then children, in order of index.
     ///

@@ -5,21 +5,21 @@
 //! A node that keeps two items or more is replaced by a copy without the one that goes, or, if it
 //! has groups and a copy would be no smaller, loses it in place; one that keeps a single item gives
 //! its place to it. Where memory for a copy is missing and the caller cannot wait for it, the slot
-//! becomes vacant instead: readers pass over it, and the next copy of the node leaves it out.
+//! becomes vacant instead: readers pass over it, and the next copy of the node leaves it out, see
+//! `tidy.rs`.
 //!
 //! So there may be nodes with one item that is not vacant, even chains of them, but none without.
-//! If the last entry below such a chain goes, the chain goes with it: one store unlinks it, and its
-//! nodes are retired in portions, see [`Writer::drain`].
+//! If the last entry below such a chain goes, the chain goes with it: one store unlinks it.
 
 use super::{
     build::{copy, Edit, Item},
     descent::{End, Place},
     entry::EntryRef,
-    memory::{Memory, MAX_NODES},
+    memory::Memory,
     node::NodeRef,
     prefix::Prefix,
     slot::{Link, Raw, Slot},
-    Error, Writer, DATA_SIZE_MAX,
+    Error, Writer,
 };
 
 /// An item of a node, and where that is.
@@ -95,7 +95,7 @@ impl Writer<'_> {
             _ => {}
         }
         self.retire_entry(mem, entry);
-        self.drain(mem);
+        self.tidy(mem, prefix);
         Ok(())
     }
 
@@ -138,15 +138,17 @@ impl Writer<'_> {
         if mem.waits() {
             return Err(Error::NoMemory);
         }
+        let wasteful = node.is_wasteful::<M>();
         if !node.take_anyway(held.item) {
             held.slot.publish(Raw::VACANT);
         }
+        self.trie.stats.became_wasteful(wasteful, true);
         Ok(true)
     }
 
     /// Puts the one item that stays into the place of its node. `false`: no memory, and nothing has
     /// changed.
-    fn give_place<M: Memory>(
+    pub(super) fn give_place<M: Memory>(
         &mut self,
         mem: &mut M,
         Place { slot, node }: Place<'_>,
@@ -202,37 +204,18 @@ impl Writer<'_> {
                 self.take_out(mem, held)?;
             }
         }
-        // Readers who are still in the chain may walk on into older ones: there is nothing to find
-        // in any of them.
-        end.publish(trie.leftover.raw());
-        trie.leftover.publish(first);
+        self.leave(first, end);
         Ok(())
-    }
-
-    /// Retires nodes that were unlinked, as many as a chain may have at most; what there is no room
-    /// for is left to the next writer.
-    pub(super) fn drain<M: Memory>(&mut self, mem: &mut M) {
-        let leftover = &self.trie.leftover;
-        for _ in 0..DATA_SIZE_MAX as usize / MAX_NODES {
-            if leftover.raw().is_vacant() || !mem.reserve(MAX_NODES, 0) {
-                return;
-            }
-            for _ in 0..MAX_NODES {
-                let Link::Node(node) = leftover.load() else {
-                    return;
-                };
-                let mut below = node.slots().iter().map(Slot::raw);
-                let below = below.find(|raw| !raw.is_vacant());
-                leftover.publish(below.unwrap_or(Raw::VACANT));
-                self.retire_node(mem, node);
-            }
-        }
     }
 
     /// Retires a node to which no slot leads any more.
     pub(super) fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {
+        let stats = &self.trie.stats;
+        if stats.wasteful() > 0 {
+            stats.became_wasteful(node.is_wasteful::<M>(), false);
+        }
         let layout = node.layout();
-        self.trie.stats.shrank(M::size_of(layout) as u64);
+        stats.shrank(M::size_of(layout) as u64);
         // SAFETY: callers have put something else into the one slot that led to the node, or into
         // the last one on the way to it; it is retired this once.
         unsafe { mem.retire_node(node.ptr(), layout) };

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub(super) struct Stats {
     len: AtomicU64,
     bytes: AtomicU64,
+    wasteful: AtomicU64,
 }
 
 impl Stats {
@@ -14,6 +15,7 @@ impl Stats {
         Self {
             len: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            wasteful: AtomicU64::new(0),
         }
     }
 
@@ -23,6 +25,18 @@ impl Stats {
 
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
+    }
+
+    /// How many nodes a copy would make smaller, see `tidy.rs`.
+    pub(super) fn wasteful(&self) -> u64 {
+        self.wasteful.load(Relaxed)
+    }
+
+    /// A node is wasteful now, or no more.
+    pub(super) fn became_wasteful(&self, before: bool, after: bool) {
+        let count = self.wasteful();
+        let count = count.wrapping_add(after.into()).wrapping_sub(before.into());
+        self.wasteful.store(count, Relaxed);
     }
 
     pub(super) fn entries(&self, change: i64) {

@@ -20,6 +20,7 @@ struct Walk<'a> {
     vacant: bool,
     blocks: HashMap<usize, Layout>,
     entries: u64,
+    wasteful: u64,
 }
 
 pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
@@ -28,6 +29,7 @@ pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
         vacant,
         blocks: HashMap::new(),
         entries: 0,
+        wasteful: 0,
     };
     match trie.direct() {
         None => walk.link(&trie.root, &mut Vec::new(), None),
@@ -40,6 +42,11 @@ pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
         "blocks that are reachable are those that are allocated, with the same layouts"
     );
     assert_eq!(walk.entries, trie.len(), "len is the number of entries");
+    assert_eq!(
+        walk.wasteful,
+        trie.stats.wasteful(),
+        "nodes that would be smaller are counted"
+    );
     let bytes: usize = live.values().map(|layout| size_class(layout.size())).sum();
     let direct = trie.direct().map_or(0, |_| Trie::DIRECT_LAYOUT.size());
     assert_eq!(
@@ -62,6 +69,7 @@ impl Walk<'_> {
         let mut link = self.trie.leftover.load();
         while let Link::Node(node) = link {
             self.add(node.ptr().addr().get(), node.layout());
+            self.wasteful += u64::from(node.is_wasteful::<Heap>());
             let mut below = node.slots().iter().filter(|slot| !slot.raw().is_vacant());
             link = below.next().map_or(Link::Vacant, Slot::load);
             assert!(below.next().is_none(), "a chain does not branch");
@@ -153,6 +161,7 @@ impl Walk<'_> {
 
     fn node(&mut self, node: NodeRef<'_>, path: &mut Vec<u8>) {
         self.add(node.ptr().addr().get(), node.layout());
+        self.wasteful += u64::from(node.is_wasteful::<Heap>());
         let before = path.len();
         path.extend(node.skip());
         assert_eq!(

@@ -74,6 +74,42 @@ fn chains_left_without_memory_are_retired_by_later_writers() {
 }
 
 #[test]
+fn what_failures_left_is_taken_away_by_updates_on_the_way() {
+    let mut fixture = Fixture::new(256);
+    let mut keys = nested(&mut fixture, 7);
+    let kept = keys.split_off(254);
+    for i in 0..200 {
+        let key = (16, [&[9, i][..], &[0; 254]].concat());
+        fixture
+            .insert((key.0, &key.1), 0, Mode::Any)
+            .expect("memory does not fail");
+        keys.extend((i > 0).then_some(key));
+    }
+    for key in &keys {
+        fixture.remove_without_memory(key);
+    }
+    let bytes = fixture.trie.bytes() - fixture.fresh_bytes();
+    assert!(bytes > 20_000, "a chain and a large node are left: {bytes}");
+    let large = (16, [&[9, 7][..], &[0; 254]].concat());
+    // An operation takes a few nodes away.
+    for _ in 0..254 / 4 {
+        for key in [&kept[1], &large] {
+            fixture
+                .insert((key.0, &key.1), 0, Mode::Any)
+                .expect("memory does not fail");
+            fixture.remove((key.0, &key.1)).expect("it is there");
+        }
+        fixture.check(true);
+    }
+    fixture.check(false);
+    assert_eq!(
+        fixture.trie.bytes(),
+        fixture.fresh_bytes(),
+        "it holds what a fresh one holds"
+    );
+}
+
+#[test]
 fn a_removal_that_can_wait_fails_without_memory_and_changes_nothing() {
     let mut fixture = Fixture::new(4);
     for i in 0..PACKED as u8 + 1 {
