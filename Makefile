@@ -49,8 +49,8 @@ suite: ## the suite, in the machine
 suite-debug: ## the suite, on the debug kernel
 	scripts/test suite-debug
 
-test-in-tree: setup ## KUnit and the suite with the map type in the kernel's tree: built in, then as its module
-	scripts/test in-tree-y in-tree-m
+test-in-tree: setup ## KUnit and the suite with the map type built into the kernel
+	scripts/test in-tree
 
 test-arm64: ## KUnit and the suite in a machine of 64-bit Arm, cross-built and emulated
 	scripts/setup arm64
@@ -77,8 +77,8 @@ fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number
 selftests: setup ## the kernel's own tests of maps, on the patched and on the unpatched kernel
 	scripts/selftests
 
-series: ## the patch series in target/series (IN_TREE=1: with the map type in the tree, in target/series-in-tree)
-	scripts/series $(if $(IN_TREE),--in-tree)
+series-in-tree: ## the series with the map type in the tree, in target/series-in-tree (scripts/series --help: to change a patch)
+	scripts/series in-tree
 
 series-check: ## checkpatch, codespell, rustfmt, kernel-doc of the series, patch by patch (scripts/series-check --help: more)
 	scripts/series-check text doc
@@ -106,4 +106,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; kernels and downloads stay in the cache
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean

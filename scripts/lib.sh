@@ -134,6 +134,24 @@ reproducible() {
 	unset KBUILD_OUTPUT KCONFIG_CONFIG MAKEFLAGS MFLAGS MAKELEVEL
 }
 
+# The parts of patches/, in the order in which they apply; each but the last is of use
+# without the later ones. What only a module needs is a part of its own, so that the
+# in-tree form is the others of its parts, without a rule about single patches.
+# shellcheck disable=SC2034  # used by the scripts that source this file
+stacks=(1-sleepable-updates 2-map-types-from-modules 3-lpm-mtrie 3-lpm-mtrie/module)
+# shellcheck disable=SC2034  # used by series
+in_tree_stacks=(1-sleepable-updates 3-lpm-mtrie)
+
+# series_patches PART…: their patches, in order. A cover letter (0000) is none.
+series_patches() {
+	local part patch
+	for part; do
+		for patch in "$root/patches/$part"/[0-9]*.patch; do
+			[[ ! -e $patch || ${patch##*/} == 0000-* ]] || echo "$patch"
+		done
+	done
+}
+
 # hash_of FILE…: one sha256 over names (as given) and contents.
 hash_of() { sha256sum -- "$@" | sha256sum | cut -d' ' -f1; }
 
