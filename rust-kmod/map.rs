@@ -7,11 +7,9 @@
 //! and 1 to 256 bytes of data, of which the first bit is the highest one of the first byte.
 
 use crate::{
-    blocks::{
-        Blocks,
-        Teardown, //
-    },
+    blocks::Blocks,
     trie::{
+        Entry,
         Error as TrieError,
         Geometry,
         Mode,
@@ -24,35 +22,30 @@ use crate::{
 };
 use core::ptr::NonNull;
 use kernel::{
-    bindings,
     bpf::{
         map::{
+            flags,
             BtfType,
             CreateAttr,
-            Helper,
             Key,
-            Map,
             NewKey,
+            NewMap,
             Operations,
             RawMap,
             Reader,
             Source,
-            Type,
             UpdateMode,
             Value, //
         },
         mem::{
+            self,
             Allocator,
-            Area,
-            Context, //
+            Area, //
         },
-        retire::{
-            Reclaimer,
-            Retired, //
-        }, //
+        writers::Writers, //
     },
     prelude::*,
-    sync::ResSpinLock,
+    sync::rcu,
     task::cond_resched, //
 };
 
@@ -64,23 +57,17 @@ const PREFIXLEN_SIZE: usize = 4;
 const MANY: u32 = 65_536;
 
 /// The flags that a map may have.
-const FLAGS: u32 = bindings::BPF_F_NO_PREALLOC
-    | bindings::BPF_F_NUMA_NODE
-    | bindings::BPF_F_RDONLY
-    | bindings::BPF_F_WRONLY
-    | bindings::BPF_F_RDONLY_PROG
-    | bindings::BPF_F_WRONLY_PROG;
+const FLAGS: u32 = flags::NO_PREALLOC | flags::NUMA_NODE | flags::ACCESS;
 
 /// The data of one map.
 #[pin_data(PinnedDrop)]
 pub(crate) struct LpmMtrie {
     trie: Trie,
-    /// Serialises the writers of `trie`.
-    retired: ResSpinLock<Retired>,
+    /// Those of `trie`.
     #[pin]
-    reclaimer: Reclaimer,
+    writers: Writers,
     /// Used by `trie`, hence dropped after it.
-    _direct_root: Option<Area>,
+    _direct_root: Option<Area<u64>>,
 }
 
 /// The first field of a key, in bits.
@@ -92,7 +79,7 @@ fn prefixlen(key: Key<'_>) -> Result<u32> {
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
     let geometry = Geometry::new(data_size, u32::try_from(value_size).ok()?)?;
-    (geometry.entry_layout().size() <= bindings::KMALLOC_MAX_SIZE as usize).then_some(geometry)
+    (geometry.entry_layout().size() <= mem::OBJECT_MAX).then_some(geometry)
 }
 
 impl LpmMtrie {
@@ -110,47 +97,27 @@ impl LpmMtrie {
 
     /// The value of the longest match of `key`, whose data has `N` bytes.
     #[inline(always)]
-    fn find<const N: usize>(&self, section: &TrieReader, key: Key<'_>) -> Option<NonNull<u8>> {
+    fn find<const N: usize>(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
         let prefix = Prefix::new(self.trie.geometry(), prefixlen(key).ok()?, &data)?;
-        let entry = self.trie.longest_match(section, prefix)?;
-        Some(entry.value_ptr())
+        self.longest_match(prefix)
     }
 
     /// As [`Self::find`], for data of any size. Not inlined, for its buffer's sake.
     #[inline(never)]
-    fn find_any(&self, section: &TrieReader, key: Key<'_>) -> Option<NonNull<u8>> {
-        let value = self.with_prefix(key, |prefix| {
-            let entry = self.trie.longest_match(section, prefix)?;
-            Some(entry.value_ptr())
-        });
-        value.ok()?
+    fn find_any(&self, key: Key<'_>) -> Option<NonNull<u8>> {
+        self.with_prefix(key, |prefix| self.longest_match(prefix))
+            .ok()?
     }
 
-    /// Does `write` under the lock, and again for as long as it fails for a lack of memory that
-    /// can be waited for.
-    fn write<T>(
-        &self,
-        alloc: &mut Allocator<'_>,
-        waits: bool,
-        mut write: impl FnMut(&Trie, &mut Blocks<'_, '_>) -> Result<T>,
-    ) -> Result<T> {
-        loop {
-            let mut retired = self.retired.lock_irqsave()?;
-            let mut blocks = Blocks {
-                alloc: &mut *alloc,
-                retired: &mut retired,
-                reclaimer: &self.reclaimer,
-                waits,
-            };
-            let result = write(&self.trie, &mut blocks);
-            drop(blocks);
-            drop(retired);
-            match result {
-                Err(e) if e == ENOMEM => alloc.refill()?,
-                result => return result,
-            }
-        }
+    #[inline(always)]
+    fn longest_match(&self, prefix: Prefix<'_>) -> Option<NonNull<u8>> {
+        // Sleepable programs are in a section of RCU Tasks Trace only, and nodes wait for RCU.
+        let _guard = rcu::read_lock();
+        // SAFETY: `_guard` is a section that delays the freeing of nodes, and of entries, whose
+        // grace period implies one of RCU. It outlives the reader.
+        let section = unsafe { TrieReader::assume() };
+        Some(self.trie.longest_match(&section, prefix)?.value_ptr())
     }
 }
 
@@ -165,6 +132,15 @@ fn new_entry(block: Option<NonNull<u8>>, value: Source<'_>) -> Result<NewEntry> 
     })
 }
 
+/// Stores the key of `entry`.
+fn store_key(entry: Entry<'_>, next: NewKey<'_>) -> Result {
+    let next = next.bytes();
+    let (prefixlen, data) = next.split_at_mut_checked(PREFIXLEN_SIZE).ok_or(EINVAL)?;
+    prefixlen.copy_from_slice(&entry.prefixlen().to_ne_bytes());
+    entry.copy_data_to(data);
+    Ok(())
+}
+
 fn errno(error: TrieError) -> Error {
     match error {
         TrieError::NoMemory => ENOMEM,
@@ -176,9 +152,6 @@ fn errno(error: TrieError) -> Error {
 
 #[vtable]
 impl Operations for LpmMtrie {
-    const TYPE: Type = Type::LPM_MTRIE;
-    const HELPERS: &'static [Helper] = &[Helper::LOOKUP, Helper::UPDATE, Helper::DELETE];
-
     fn alloc_check(attr: &CreateAttr) -> Result {
         let sizes = geometry(attr.key_size() as usize, attr.value_size() as usize);
         if attr.max_entries() == 0
@@ -191,64 +164,72 @@ impl Operations for LpmMtrie {
         Ok(())
     }
 
-    fn new(map: &RawMap) -> impl PinInit<Self, Error> {
+    fn new(map: &NewMap) -> impl PinInit<Self, Error> {
         let geometry = geometry(map.key_size(), map.value_size()).ok_or(EINVAL);
         let direct_root = (map.max_entries() >= MANY)
-            .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size()))
+            .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size() / size_of::<u64>()))
             .transpose();
         try_pin_init!(Self {
             _direct_root: direct_root?,
             trie: match &_direct_root {
                 // SAFETY: The block is zeroed, of this size, aligned to 8 as its layout asks,
                 // used by this trie alone, and dropped after it.
-                Some(block) => unsafe { Trie::with_direct_root(geometry?, block.as_ptr()) },
+                Some(block) => unsafe {
+                    Trie::with_direct_root(geometry?, NonNull::from(&**block).cast())
+                },
                 None => Trie::new(geometry?),
             },
-            retired: ResSpinLock::new(Retired::new()),
-            reclaimer <- Reclaimer::new(),
+            writers <- Writers::new(map),
         })
     }
 
     #[inline]
-    fn lookup<'a>(map: &'a Map<Self>, key: Key<'_>, reader: &'a Reader) -> Option<Value<'a>> {
-        // SAFETY: `reader` is evidence of a section that the grace period of `Retired` waits for.
-        let section = unsafe { TrieReader::assume() };
-        let value = match map.trie.geometry().data_size() {
-            4 => map.find::<4>(&section, key),
-            16 => map.find::<16>(&section, key),
-            _ => map.find_any(&section, key),
+    fn lookup<'a>(
+        &'a self,
+        _map: &'a RawMap,
+        key: Key<'_>,
+        reader: &'a Reader,
+    ) -> Option<Value<'a>> {
+        let value = match self.trie.geometry().data_size() {
+            4 => self.find::<4>(key),
+            16 => self.find::<16>(key),
+            _ => self.find_any(key),
         }?;
-        // SAFETY: The value of an entry is aligned to 8, and live until the section ends.
+        // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values.
+        // Entries are not freed before sections of RCU or RCU Tasks Trace end that were there when
+        // they were removed, and `reader` is evidence of one.
         Some(unsafe { Value::new(value, reader) })
     }
 
     fn update(
-        map: &Map<Self>,
+        &self,
+        map: &RawMap,
         key: Key<'_>,
         value: Source<'_>,
         mode: UpdateMode,
-        context: Context,
+        alloc: &mut Allocator<'_>,
     ) -> Result {
         let mode = match mode {
             UpdateMode::Any => Mode::Any,
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
-        let waits = matches!(context, Context::Syscall);
-        let mut alloc = Allocator::new(map.raw(), context);
-        let size = map.trie.geometry().entry_layout().size();
-        let max_entries = u64::from(map.raw().max_entries());
-        map.with_prefix(key, |prefix| {
+        let size = self.trie.geometry().entry_layout().size();
+        let max_entries = u64::from(map.max_entries());
+        self.with_prefix(key, |prefix| {
             // A large value takes a new entry in any case; a small one is stored at once into the
             // entry that is there.
             let mut entry = if value.fits_one_store() {
                 None
             } else {
+                self.writers.admit(self.trie.bytes() as usize, alloc)?;
                 Some(new_entry(alloc.alloc_unlocked(size), value)?)
             };
-            let result = map.write(&mut alloc, waits, |trie, blocks| {
-                // SAFETY: The caller holds the lock of the writers.
-                let position = unsafe { trie.writer() }.position(prefix).map_err(errno)?;
+            let result = self.writers.write(alloc, |writer| {
+                // SAFETY: `writer` is exclusive, and so are all of this trie's. Nothing that is
+                // retired is freed before the end of a grace period, for which it waits elsewhere.
+                let trie = unsafe { self.trie.writer() };
+                let position = trie.position(prefix).map_err(errno)?;
                 position.check(mode, max_entries).map_err(errno)?;
                 match position.entry() {
                     // get_next_key returns the data of the last update, with the bits beyond
@@ -263,9 +244,13 @@ impl Operations for LpmMtrie {
                 }
                 let new = match entry.take() {
                     Some(new) => new,
-                    None => new_entry(blocks.alloc.alloc(size), value)?,
+                    None => {
+                        writer.admit(self.trie.bytes() as usize)?;
+                        new_entry(writer.alloc(size), value)?
+                    }
                 };
-                position.insert(blocks, new).map(drop).map_err(|unused| {
+                let inserted = position.insert(&mut Blocks(writer), new);
+                inserted.map(drop).map_err(|unused| {
                     entry = Some(unused);
                     ENOMEM
                 })
@@ -278,44 +263,37 @@ impl Operations for LpmMtrie {
         })?
     }
 
-    fn delete(map: &Map<Self>, key: Key<'_>, context: Context) -> Result {
-        let waits = matches!(context, Context::Syscall);
-        let mut alloc = Allocator::new(map.raw(), context);
-        map.with_prefix(key, |prefix| {
-            map.write(&mut alloc, waits, |trie, blocks| {
-                // SAFETY: The caller holds the lock of the writers.
-                let mut writer = unsafe { trie.writer() };
-                writer.remove(blocks, prefix).map_err(errno)
+    fn delete(&self, _map: &RawMap, key: Key<'_>, alloc: &mut Allocator<'_>) -> Result {
+        self.with_prefix(key, |prefix| {
+            self.writers.write(alloc, |writer| {
+                // SAFETY: As in `update()`.
+                let mut trie = unsafe { self.trie.writer() };
+                trie.remove(&mut Blocks(writer), prefix).map_err(errno)
             })
         })?
     }
 
     fn next_key(
-        map: &Map<Self>,
+        &self,
+        _map: &RawMap,
         key: Option<Key<'_>>,
         next: NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
-        // SAFETY: `_reader` is evidence of a section that the grace period of `Retired` waits for.
+        let _guard = rcu::read_lock();
+        // SAFETY: As in `longest_match()`.
         let section = unsafe { TrieReader::assume() };
         let entry = match key {
-            // A key that is none is unknown: the first one follows.
-            Some(key) => map
-                .with_prefix(key, |prefix| map.trie.next(&section, Some(prefix)))
-                .unwrap_or_else(|_| map.trie.first(&section)),
-            None => map.trie.first(&section),
-        }
-        .ok_or(ENOENT)?;
-        let (prefixlen, data) = next
-            .bytes()
-            .split_at_mut_checked(PREFIXLEN_SIZE)
-            .ok_or(EINVAL)?;
-        prefixlen.copy_from_slice(&entry.prefixlen().to_ne_bytes());
-        entry.copy_data_to(data);
-        Ok(())
+            // An invalid key is treated as unknown: iteration restarts.
+            Some(key) => self
+                .with_prefix(key, |prefix| self.trie.next(&section, Some(prefix)))
+                .unwrap_or_else(|_| self.trie.first(&section)),
+            None => self.trie.first(&section),
+        };
+        store_key(entry.ok_or(ENOENT)?, next)
     }
 
-    fn check_btf(_map: &Map<Self>, key: BtfType<'_>, _value: BtfType<'_>) -> Result {
+    fn check_btf(&self, _map: &RawMap, key: BtfType<'_>, _value: BtfType<'_>) -> Result {
         // Keys must have a struct bpf_lpm_trie_key_u8 embedded.
         if key.is_struct() {
             Ok(())
@@ -324,20 +302,19 @@ impl Operations for LpmMtrie {
         }
     }
 
-    fn mem_usage(map: &Map<Self>) -> usize {
-        let retired = map.retired.lock_irqsave();
-        map.trie.bytes() as usize
-            + retired.map_or(0, |retired| retired.bytes())
-            + map.reclaimer.bytes()
+    fn mem_usage(&self, _map: &RawMap) -> usize {
+        self.trie.bytes() as usize + self.writers.bytes()
     }
 }
 
 #[pinned_drop]
 impl PinnedDrop for LpmMtrie {
     fn drop(self: Pin<&mut Self>) {
-        let this = self.project();
-        // SAFETY: `Teardown` frees blocks of this map's allocators, and the map has no users left.
-        unsafe { this.trie.clear(&mut Teardown, cond_resched) };
+        // SAFETY: The trie gives up a block that an op of its map allocated. Nobody holds a value:
+        // the map is freed after the sections of the programs that used it. It is freed in process
+        // context.
+        let free = |block, _layout| unsafe { mem::free(block) };
+        self.project().trie.clear(free, cond_resched);
     }
 }
 
@@ -356,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_value_fits_kmalloc_with_its_key() {
-        let largest = bindings::KMALLOC_MAX_SIZE as usize - 2 - 4;
+        let largest = mem::OBJECT_MAX - 2 - 4;
         assert!(geometry(PREFIXLEN_SIZE + 4, 0).is_none());
         assert!(geometry(PREFIXLEN_SIZE + 4, largest).is_some());
         assert!(geometry(PREFIXLEN_SIZE + 4, largest + 1).is_none());
