@@ -20,21 +20,26 @@ use super::{
     prefix::Prefix,
     slot::{Link, Raw, Slot},
     stride::{change, longest_short},
+    sync::{AtomicU64, Ordering::Relaxed},
     Trie,
 };
-use core::{
-    alloc::Layout,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use core::alloc::Layout;
 
 /// Bytes of a key that the index is made of.
+#[cfg(not(loom))]
 pub(super) const START: usize = 2;
+/// Fewer slots, each of which the model checker follows.
+#[cfg(loom)]
+pub(super) const START: usize = 1;
 
 const STRIDE: u32 = Direct::STRIDE;
 const INDEXES: usize = 1 << STRIDE;
 
 /// How many bits lead to the words of `Direct::short`.
+#[cfg(not(loom))]
 const LEVELS: [u32; 3] = [10, 4, 0];
+#[cfg(loom)]
+const LEVELS: [u32; 2] = [2, 0];
 
 /// All zeroes are an empty one.
 #[repr(C)]
@@ -47,11 +52,12 @@ pub(super) struct Direct {
 /// The index of what begins with the first two bytes of `data`, of which a short key has one.
 #[inline]
 pub(super) fn index(data: &[u8]) -> usize {
-    match data {
+    let first = match data {
         [high, low, ..] => usize::from(*high) << 8 | usize::from(*low),
         [high] => usize::from(*high) << 8,
         [] => 0,
-    }
+    };
+    first >> (16 - STRIDE)
 }
 
 impl Direct {
@@ -146,8 +152,8 @@ impl Direct {
     }
 
     pub(super) fn slots_mut(&mut self) -> &mut [Slot] {
-        for word in self.short.iter_mut().chain(&mut self.ends) {
-            *word.get_mut() = 0;
+        for word in self.short.iter().chain(&self.ends) {
+            word.store(0, Relaxed);
         }
         &mut self.slots
     }
@@ -175,8 +181,35 @@ impl Trie {
             root,
             leftover: Slot::new(Raw::VACANT),
             direct: Some(block.cast()),
+            changes: super::changes::Changes::new(),
             stats: super::stats::Stats::new(),
         }
+    }
+
+    /// As above.
+    ///
+    /// # Safety
+    ///
+    /// As above, except that the block need not be zeroed: the model checker's words are not valid
+    /// as zeroes.
+    #[cfg(loom)]
+    pub unsafe fn with_direct_root(
+        geometry: super::Geometry,
+        block: core::ptr::NonNull<u8>,
+    ) -> Self {
+        use core::array::from_fn;
+        let direct = block.cast::<Direct>();
+        // SAFETY: the block is the trie's, and has the layout.
+        unsafe {
+            direct.write(Direct {
+                slots: from_fn(|_| Slot::new(Raw::VACANT)),
+                short: from_fn(|_| AtomicU64::new(0)),
+                ends: from_fn(|_| AtomicU64::new(0)),
+            });
+        }
+        let mut trie = Self::new(geometry);
+        trie.direct = Some(direct);
+        trie
     }
 
     #[inline]

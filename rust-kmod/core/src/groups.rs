@@ -20,11 +20,9 @@ use super::{
     node::{layout, NodeRef},
     slot::Raw,
     stride::Bitmap,
+    sync::{AtomicU16, AtomicU8, Ordering::Relaxed},
 };
-use core::{
-    alloc::Layout,
-    sync::atomic::{AtomicU16, AtomicU8, Ordering::Relaxed},
-};
+use core::{alloc::Layout, array};
 
 /// Items of a node without groups: what fits 256 bytes.
 #[cfg(not(loom))]
@@ -86,7 +84,7 @@ impl Groups {
     /// Of a node without items.
     pub(super) fn new(count: Count) -> Self {
         Self {
-            directory: [const { AtomicU8::new(0) }; GROUPS],
+            directory: array::from_fn(|_| AtomicU8::new(0)),
             items: AtomicU16::new(count.items as u16),
             live: AtomicU8::new(count.groups as u8),
             numbered: AtomicU8::new(0),

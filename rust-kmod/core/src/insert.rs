@@ -118,6 +118,7 @@ impl Position<'_, '_> {
             return Err(entry);
         }
         let trie = writer.trie;
+        trie.changes.begin();
         let block = entry.fill(&trie.geometry, prefix);
         // SAFETY: `fill` completed the entry, and the block is ours.
         let new = unsafe { EntryRef::new(block) };

@@ -20,15 +20,22 @@
 //!
 //! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node`, `groups`
 //! and `slot` (what is published), `plan` and `build` (new nodes), `direct` (the root for big
-//! tables), `descent`, `lookup`, `iter` (reading), `insert`, `remove`, `tidy`, `clear` (writing),
-//! `memory`, `stats`, `sync`.
+//! tables), `descent`, `changes`, `lookup`, `iter` (reading), `insert`, `remove`, `tidy`, `clear`
+//! (writing), `memory`, `stats`, `sync`.
 //!
 //! # Readers and the writer
 //!
 //! Readers load slots with Acquire; the writer completes a block, stores it into one slot with
 //! Release, and retires what that replaced, if anything. A retired block stays as it was, so that
-//! readers who are in it finish. A reader that runs beside a sequence of updates may see some and
-//! not others, as in LPM_TRIE; every entry it returns was there during its section.
+//! readers who are in it finish.
+//!
+//! * A lookup returns the longest match that its key had at some moment during the call, whatever
+//!   updates run meanwhile: it is linearizable for each key. See `changes.rs`.
+//! * A step of a walk returns an entry that was there during the call and follows the given prefix,
+//!   which was there, too; entries that are there during the whole call are not skipped. So a walk
+//!   visits all that is there from its first step to its last, unless the prefix that it stands at
+//!   is removed: then it starts again, as in LPM_TRIE. What comes and goes meanwhile may be visited
+//!   or not.
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
 //! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,
@@ -50,6 +57,7 @@
 extern crate std;
 
 mod build;
+mod changes;
 mod clear;
 mod descent;
 mod direct;
@@ -100,6 +108,8 @@ pub enum Error {
 ///
 /// Its blocks belong to the allocator behind the [`Memory`] that is passed to the writing calls;
 /// empty it with [`clear`](Trie::clear) before it goes.
+// In this order, so that `changes` is between what readers read and what the writer counts.
+#[repr(C)]
 pub struct Trie {
     geometry: Geometry,
     root: slot::Slot,
@@ -107,6 +117,7 @@ pub struct Trie {
     /// there is room to retire them.
     leftover: slot::Slot,
     direct: Option<core::ptr::NonNull<direct::Direct>>,
+    changes: changes::Changes,
     stats: stats::Stats,
 }
 
@@ -148,6 +159,7 @@ impl Trie {
             root: slot::Slot::new(slot::Raw::VACANT),
             leftover: slot::Slot::new(slot::Raw::VACANT),
             direct: None,
+            changes: changes::Changes::new(),
             stats: stats::Stats::new(),
         }
     }
@@ -160,6 +172,7 @@ impl Trie {
             root: slot::Slot::new(slot::Raw::VACANT),
             leftover: slot::Slot::new(slot::Raw::VACANT),
             direct: None,
+            changes: changes::Changes::new(),
             stats: stats::Stats::new(),
         }
     }

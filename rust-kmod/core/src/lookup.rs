@@ -18,11 +18,20 @@ use super::{
     Reader, Trie,
 };
 
+/// What a descent found.
+enum Match<'a> {
+    /// A leaf, than which nothing is longer.
+    Leaf(EntryRef<'a>),
+    /// An internal or short prefix, or nothing, where no leaf was.
+    Shorter(Option<EntryRef<'a>>),
+}
+
 impl Trie {
-    /// The entry with the longest prefix that covers `key`, no longer than the key itself.
+    /// The entry with the longest prefix that covers `key`, no longer than the key itself: the one
+    /// that was the longest at some moment during the call.
     ///
-    /// Any context. Constant stack, no allocation, no lock; the number of steps is bounded by the
-    /// key's bytes.
+    /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
+    /// key's bytes, and is taken again only if a writer inserted or removed a prefix meanwhile.
     #[inline(always)]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
@@ -31,33 +40,78 @@ impl Trie {
         if key.data().len() != geometry.data_size() {
             return None;
         }
-        let (direct, index) = (self.direct(), index(key.data()));
-        let (from, bytes) = match direct {
-            None => (&self.root, 0),
-            Some(direct) if key.depth() >= START => (direct.child(index), START),
-            Some(direct) => {
-                let short = direct.longest_upto(index, key.prefixlen())?;
-                return Some(Entry::new(short, &self.geometry));
-            }
-        };
-        let entry = match self.descend_for(&geometry, from, bytes, key) {
-            None => direct?.longest(index)?,
-            Some(entry) => entry,
+        let start = self.changes.now();
+        let entry = match self.look(&geometry, key) {
+            Match::Leaf(leaf) => leaf,
+            Match::Shorter(found) if self.changes.stand_at(start) => found?,
+            Match::Shorter(_) => self.look_again(key)?,
         };
         Some(Entry::new(entry, &self.geometry))
     }
 
-    /// The longest match at or below a slot that the first `bytes` bytes of `key` lead to.
+    /// The slot of a directly indexed root, or the root, and how many bytes of `key` lead there;
+    /// `None`: `key` is shorter than what leads to such a slot.
+    #[inline(always)]
+    fn start(&self, key: Prefix<'_>) -> Option<(&Slot, usize)> {
+        match self.direct() {
+            None => Some((&self.root, 0)),
+            Some(direct) if key.depth() >= START => Some((direct.child(index(key.data())), START)),
+            Some(_) => None,
+        }
+    }
+
+    /// The longest prefix in a directly indexed root itself.
+    #[inline(always)]
+    fn short(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
+        let (direct, index) = (self.direct()?, index(key.data()));
+        if key.depth() >= START {
+            direct.longest(index)
+        } else {
+            direct.longest_upto(index, key.prefixlen())
+        }
+    }
+
+    #[inline(always)]
+    fn look(&self, geometry: &Geometry, key: Prefix<'_>) -> Match<'_> {
+        let below = match self.start(key) {
+            Some(start) => self.descend_for(geometry, start, key),
+            None => Match::Shorter(None),
+        };
+        match below {
+            Match::Shorter(None) => Match::Shorter(self.short(key)),
+            found => found,
+        }
+    }
+
+    /// Looks until no prefix comes or goes meanwhile.
+    #[cold]
+    fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
+        loop {
+            let count = self.changes.now();
+            let below = match self.start(key) {
+                Some(start) => self.descend_testing(start, key),
+                None => Match::Shorter(None),
+            };
+            let found = match below {
+                Match::Leaf(leaf) => return Some(leaf),
+                Match::Shorter(found) => found.or_else(|| self.short(key)),
+            };
+            if self.changes.stand_at(count) {
+                return found;
+            }
+        }
+    }
+
+    /// The longest match at or below a slot that a number of bytes of `key` lead to.
     // Always inlined: a caller that knows how long keys are makes it shorter.
     #[inline(always)]
     fn descend_for<'e>(
         &'e self,
         geometry: &Geometry,
-        from: &'e Slot,
-        bytes: usize,
+        from: (&'e Slot, usize),
         key: Prefix<'_>,
-    ) -> Option<EntryRef<'e>> {
-        let (mut slot, mut start) = (from, bytes);
+    ) -> Match<'e> {
+        let (mut slot, mut start) = from;
         // The last two nodes on the way with internal prefixes, and whether there were more.
         // Address keys of 4 bytes pass no more below a direct root; others rarely need them.
         let (mut last, mut other, mut more) = (None, None, false);
@@ -65,7 +119,7 @@ impl Trie {
             let node = match slot.load() {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
-                    return Some(leaf)
+                    return Match::Leaf(leaf)
                 }
                 _ => break,
             };
@@ -89,40 +143,37 @@ impl Trie {
             let index = longest_in(node, key);
             if index != 0 {
                 return match node.slot(Item::Internal(index)).map(Slot::load) {
-                    Some(Link::Entry(entry, _)) => Some(entry),
-                    _ => self.descend_testing(from, bytes, key),
+                    Some(Link::Entry(entry, _)) => Match::Shorter(Some(entry)),
+                    _ => self.descend_testing(from, key),
                 };
             }
         }
         if more {
-            return self.descend_testing(from, bytes, key);
+            return self.descend_testing(from, key);
         }
-        None
+        Match::Shorter(None)
     }
 
     /// As [`descend_for`](Self::descend_for), looking for internal prefixes, and into their slots,
-    /// on the way: for when none of the remembered nodes had one, or it was vacant (which it is
-    /// only after a removal that found no memory for a smaller node).
+    /// on the way: for when none of the remembered nodes had one, or its slot was vacant.
     #[cold]
     fn descend_testing<'e>(
         &'e self,
-        from: &'e Slot,
-        bytes: usize,
+        (mut slot, mut start): (&'e Slot, usize),
         key: Prefix<'_>,
-    ) -> Option<EntryRef<'e>> {
-        let (mut slot, mut start) = (from, bytes);
+    ) -> Match<'e> {
         let mut best = None;
         loop {
             let node = match slot.load() {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
-                    return Some(leaf)
+                    return Match::Leaf(leaf)
                 }
-                _ => return best,
+                _ => break,
             };
             let depth = node.depth();
             if !node.on_path(key) {
-                return best;
+                break;
             }
             let byte = key.byte(depth);
             let beyond = key.prefixlen().wrapping_sub(8 * depth as u32);
@@ -134,13 +185,14 @@ impl Trie {
             });
             best = in_node.or(best);
             if beyond < 8 {
-                return best;
+                break;
             }
             let Some(next) = node.slot(Item::Child(byte)) else {
-                return best;
+                break;
             };
             (slot, start) = (next, depth + 1);
         }
+        Match::Shorter(best)
     }
 }
 

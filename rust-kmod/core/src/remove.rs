@@ -68,6 +68,7 @@ impl Writer<'_> {
         }
         let descent = trie.descend(prefix);
         let entry = descent.found(trie, prefix).ok_or(Error::Missing)?;
+        trie.changes.begin();
         let held = match descent.end {
             End::Item {
                 node,

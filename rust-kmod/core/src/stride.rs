@@ -16,7 +16,7 @@
 //!
 //! Base index 0 is no prefix; it stands for "none".
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use super::sync::{AtomicU64, Ordering::Relaxed};
 
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The atomic type through which blocks are published, from `core` or, under `cfg(loom)`, from the
-//! model checker.
+//! The atomic types of all that readers and the writer share, from `core` or, under `cfg(loom)`,
+//! from the model checker.
 
 #[cfg(not(loom))]
-pub(super) use core::sync::atomic::AtomicPtr;
+pub(super) use core::sync::atomic::{fence, AtomicPtr, AtomicU16, AtomicU64, AtomicU8};
 #[cfg(loom)]
-pub(super) use loom::sync::atomic::AtomicPtr;
+pub(super) use loom::sync::atomic::{fence, AtomicPtr, AtomicU16, AtomicU64, AtomicU8};
 
 pub(super) use core::sync::atomic::Ordering;

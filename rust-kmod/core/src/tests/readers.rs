@@ -1,11 +1,117 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Readers beside a writer, on real threads: what is always there is always found, and a value is
-//! never a torn one.
+//! Readers next to a writer, on real threads: what is always there is always found, a value is never
+//! a torn one, and a lookup finds what was the longest match at some moment.
 
-use super::{fixture::row, heap::Heap};
+use super::{
+    fixture::{fixture, row, Fixture},
+    heap::Heap,
+};
 use crate::{Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+
+/// Inserts a prefix with its length and data for a value.
+fn put(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
+    let geometry = trie.geometry();
+    let block = heap
+        .alloc(geometry.entry_layout())
+        .expect("no budget is set");
+    let value = u64::from(len) << 32 | u64::from(u32::from_be_bytes(data));
+    // SAFETY: a fresh block whose value has 8 bytes.
+    unsafe { block.cast::<u64>().write(value) };
+    let prefix = Prefix::new(geometry, len, &data).expect("valid");
+    // SAFETY: one thread is the only writer; retired blocks are kept until the end.
+    let result = unsafe {
+        trie.writer()
+            .insert(heap, prefix, Mode::Any, u64::MAX, NewEntry::new(block))
+    };
+    assert!(result.is_ok(), "memory does not fail");
+}
+
+/// Removes a prefix, if it is there.
+fn take(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
+    let prefix = Prefix::new(trie.geometry(), len, &data).expect("valid");
+    // SAFETY: as above.
+    let _ = unsafe { trie.writer() }.remove(heap, prefix);
+}
+
+/// Readers look a key up while the writer goes through `states` of `short` and `long`, which cover
+/// it, again and again; what they find is one of `allowed`.
+fn look_during(
+    direct: bool,
+    short: (u32, [u8; 4]),
+    long: (u32, [u8; 4]),
+    states: &[(bool, bool)],
+    allowed: &[Option<u32>],
+) {
+    const KEY: [u8; 4] = [10, 0x50, 1, 1];
+    let rounds = if cfg!(miri) { 5 } else { 2_000 };
+    let mut fixture = fixture(4, direct);
+    let Fixture { trie, heap, .. } = &mut fixture;
+    let (trie, geometry) = (&*trie, *trie.geometry());
+    // Neighbours, of many items, so that they are changed in place.
+    for i in 0..30 {
+        put(trie, heap, 16, [10, 128 + i, 0, 0]);
+        put(trie, heap, 24, [10, 0x50, 128 + i, 0]);
+    }
+    let set = |heap: &mut Heap, (len, data): (u32, [u8; 4]), there: bool| {
+        if there {
+            put(trie, heap, len, data);
+        } else {
+            take(trie, heap, len, data);
+        }
+    };
+    set(heap, short, states[0].0);
+    set(heap, long, states[0].1);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                // SAFETY: retired blocks are kept until the threads have ended.
+                let reader = unsafe { Reader::assume() };
+                let prefix = Prefix::new(&geometry, 32, &KEY).expect("valid");
+                // Acquire: partner of the Release below.
+                while !done.load(Ordering::Acquire) {
+                    let found = trie
+                        .longest_match(&reader, prefix)
+                        .map(|entry| entry.prefixlen());
+                    assert!(
+                        allowed.contains(&found),
+                        "/{} and /{}: never the longest match: {found:?}",
+                        short.0,
+                        long.0
+                    );
+                }
+            });
+        }
+        for _ in 0..rounds {
+            for (has_short, has_long) in states {
+                set(heap, short, *has_short);
+                set(heap, long, *has_long);
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
+}
+
+#[test]
+fn a_lookup_finds_what_was_the_longest_match_at_some_moment() {
+    for (direct, short, long) in [
+        (false, (8, [10, 0, 0, 0]), (9, [10, 0, 0, 0])),
+        (false, (9, [10, 0, 0, 0]), (17, [10, 0x50, 0, 0])),
+        (false, (16, [10, 0x50, 0, 0]), (32, [10, 0x50, 1, 1])),
+        (true, (0, [0; 4]), (7, [10, 0, 0, 0])),
+        (true, (8, [10, 0, 0, 0]), (15, [10, 0x50, 0, 0])),
+        (true, (12, [10, 0x50, 0, 0]), (17, [10, 0x50, 0, 0])),
+    ] {
+        let (s, l) = (Some(short.0), Some(long.0));
+        let one_is_there = [(true, false), (true, true), (false, true), (true, true)];
+        look_during(direct, short, long, &one_is_there, &[s, l]);
+        let never_the_short_one_alone =
+            [(false, false), (false, true), (true, true), (false, true)];
+        look_during(direct, short, long, &never_the_short_one_alone, &[None, l]);
+    }
+}
 
 #[test]
 fn what_stays_is_always_found() {
@@ -13,21 +119,6 @@ fn what_stays_is_always_found() {
     let geometry = Geometry::new(4, 8).expect("valid");
     let mut trie = Trie::new(geometry);
     let mut heap = Heap::default();
-    let put = |trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]| {
-        let block = heap
-            .alloc(geometry.entry_layout())
-            .expect("no budget is set");
-        let value = u64::from(len) << 32 | u64::from(u32::from_be_bytes(data));
-        // SAFETY: a fresh block whose value has 8 bytes.
-        unsafe { block.cast::<u64>().write(value) };
-        let prefix = Prefix::new(&geometry, len, &data).expect("valid");
-        // SAFETY: this thread is the only writer; retired blocks are kept until the end.
-        let result = unsafe {
-            trie.writer()
-                .insert(heap, prefix, Mode::Any, u64::MAX, NewEntry::new(block))
-        };
-        assert!(result.is_ok(), "memory does not fail");
-    };
     for i in 0..8 {
         put(&trie, &mut heap, 16, [10, i, 0, 0]);
     }
@@ -71,12 +162,9 @@ fn what_stays_is_always_found() {
             if d & 64 == 0 {
                 put(&trie, &mut heap, len, data);
             } else {
-                // SAFETY: as above.
-                let mut writer = unsafe { trie.writer() };
-                let prefix = Prefix::new(&geometry, len, &data).expect("valid");
                 // One reserve, and sometimes no memory for a copy, so that there are vacant slots.
                 heap.budget = (a & 1 == 0).then_some(1);
-                let _ = writer.remove(&mut heap, prefix);
+                take(&trie, &mut heap, len, data);
                 heap.budget = None;
             }
         }
