@@ -85,3 +85,22 @@ pub fn remove_by_name(name: &CStr) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// As long as it lives the kernel finds no modprobe to run.
+pub struct NoAutoload(String);
+
+const MODPROBE: &str = "/proc/sys/kernel/modprobe";
+
+impl NoAutoload {
+    pub fn new() -> Result<Self> {
+        let path = fs::read_to_string(MODPROBE).context(MODPROBE)?;
+        fs::write(MODPROBE, "\n").context(MODPROBE)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for NoAutoload {
+    fn drop(&mut self) {
+        fs::write(MODPROBE, &self.0).expect("this was written before");
+    }
+}

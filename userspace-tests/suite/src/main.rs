@@ -26,6 +26,7 @@ mod ftrace;
 mod fuzz;
 mod harness;
 mod instructions;
+mod kernel_log;
 mod kernel_module;
 mod maps;
 mod memory;

@@ -23,6 +23,8 @@ mod map_fields;
 mod matching;
 mod memcg;
 mod module;
+mod module_bad_provider;
+mod module_claim;
 mod module_life;
 mod order;
 pub mod pinning;
@@ -77,6 +79,8 @@ pub fn all() -> Vec<Test> {
         kernel_map_tests::TESTS,
         module::TESTS,
         module_life::TESTS,
+        module_claim::TESTS,
+        module_bad_provider::TESTS,
     ]
     .concat()
 }
@@ -102,13 +106,7 @@ pub fn runnable() -> Vec<Test> {
 
 /// Whether a test inserts or removes the module, or reads its references.
 fn needs_module(name: &str) -> bool {
-    let of_another_module = [
-        "module_second_registration_is_refused",
-        "module_registration_of_an_undeclared_number_is_refused",
-        "module_registration_of_a_built_in_type_is_refused",
-    ];
-    (name.contains("module") && !of_another_module.contains(&name))
-        || name == "references_as_the_tour_tells"
+    name.contains("module") || name == "references_as_the_tour_tells"
 }
 
 /// Whether a test runs bpftool, or what scripts/tools has built.

@@ -10,13 +10,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use libc::{EEXIST, EINVAL, ENOEXEC, EWOULDBLOCK};
+use libc::{EINVAL, ENOEXEC, EWOULDBLOCK};
 
 use super::module::{loaded_and_idle, removed};
 use crate::{
     check,
     harness::{Test, Type},
-    kernel_module::{self as module, insert, remove, wait_for},
+    kernel_module::{self as module, NoAutoload, insert, remove, wait_for},
     maps::{self, IPV4, value},
     memory::{KernelMemory, kmemleak_finds_nothing},
     model::ANY,
@@ -29,29 +29,15 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("module_removed_while_maps_are_created", against_creation),
     Test::mtrie("module_loads_once_for_many_at_once", many_at_once),
     Test::mtrie("module_for_another_kernel_is_refused", another_kernel),
-    Test::mtrie("module_second_registration_is_refused", second),
-    Test::mtrie(
-        "module_registration_of_an_undeclared_number_is_refused",
-        undeclared,
-    ),
-    Test::mtrie(
-        "module_registration_of_a_built_in_type_is_refused",
-        built_in,
-    ),
-    Test::mtrie("module_registration_without_an_op_is_refused", incomplete),
-    Test::mtrie(
-        "module_registration_with_a_helper_without_an_op_is_refused",
-        helper_without_op,
-    ),
 ];
 
-fn image() -> Result<Vec<u8>> {
+pub(super) fn image() -> Result<Vec<u8>> {
     let path = module::path()?;
     fs::read(&path).with_context(|| path.display().to_string())
 }
 
 /// A map is made, written, read and let go.
-fn use_a_map(on: Type) -> Result<()> {
+pub(super) fn use_a_map(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let key = v4([10, 0, 0, 0], 8);
     map.update(&key, &value(1), ANY)?;
@@ -95,25 +81,6 @@ fn many_times(on: Type) -> Result<()> {
         .with_context(|| format!("{before:?}, and after {rounds} rounds {after:?}"))?;
     }
     loaded_and_idle(on)
-}
-
-/// The path of modprobe, which is back at the end.
-struct NoAutoload(String);
-
-const MODPROBE: &str = "/proc/sys/kernel/modprobe";
-
-impl NoAutoload {
-    fn new() -> Result<Self> {
-        let path = fs::read_to_string(MODPROBE).context(MODPROBE)?;
-        fs::write(MODPROBE, "\n").context(MODPROBE)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for NoAutoload {
-    fn drop(&mut self) {
-        fs::write(MODPROBE, &self.0).expect("this was written before");
-    }
 }
 
 /// One thread inserts and removes the module, the other creates maps all the
@@ -211,76 +178,5 @@ fn another_kernel(on: Type) -> Result<()> {
         "the same for an older release",
     )?;
     check::holds(!module::is_loaded(), "it is not there")?;
-    loaded_and_idle(on)
-}
-
-/// What the registry answers to a module that claims a type, as an errno.
-fn claim(parameters: String) -> Result<i32> {
-    module::insert_test_module("map_type_claim", &parameters)?;
-    let path = "/sys/module/map_type_claim/parameters/answer";
-    let answer = fs::read_to_string(path).context(path)?;
-    check::ok(
-        module::remove_by_name(c"map_type_claim"),
-        "removal of map_type_claim",
-    )?;
-    Ok(-answer.trim().parse::<i32>().context(path)?)
-}
-
-fn second(on: Type) -> Result<()> {
-    let number = on.map_type().number();
-    if !module::is_built_in() {
-        removed(on)?;
-        check::equal(
-            claim(format!("type={number}"))?,
-            0,
-            "the first registration",
-        )?;
-        loaded_and_idle(on)?;
-    }
-    check::equal(claim(format!("type={number}"))?, EEXIST, "a second one")?;
-    // The claimant has unregistered the type, which was not its own.
-    use_a_map(on)
-}
-
-fn undeclared(on: Type) -> Result<()> {
-    let number = on.map_type().number();
-    for undeclared in [0, number + 1, 1000, u32::MAX] {
-        let answer = claim(format!("type={undeclared}"))?;
-        check::equal(answer, EINVAL, &format!("number {undeclared}"))?;
-    }
-    Ok(())
-}
-
-fn built_in(_: Type) -> Result<()> {
-    for (name, number) in [("HASH", 1), ("LPM_TRIE", 11), ("ARENA", 33)] {
-        check::equal(claim(format!("type={number}"))?, EINVAL, name)?;
-    }
-    Ok(())
-}
-
-fn incomplete(on: Type) -> Result<()> {
-    let number = on.map_type().number();
-    removed(on)?;
-    let answer = claim(format!("type={number} incomplete=1"))?;
-    check::equal(answer, EINVAL, "ops without map_mem_usage")?;
-    loaded_and_idle(on)
-}
-
-/// A program could call such a helper, and with it NULL, or code for another type.
-fn helper_without_op(on: Type) -> Result<()> {
-    let number = on.map_type().number();
-    removed(on)?;
-    // Helpers have uapi numbers.
-    for (name, helper) in [
-        ("bpf_map_push_elem, an op that is missing", 87),
-        ("bpf_for_each_map_elem, the same", 164),
-        ("bpf_tail_call, which calls no op", 12),
-        ("bpf_ringbuf_output, the same", 130),
-    ] {
-        let answer = claim(format!("type={number} helper={helper}"))?;
-        check::equal(answer, EINVAL, name)?;
-    }
-    let answer = claim(format!("type={number} helper=1"))?;
-    check::equal(answer, 0, "bpf_map_lookup_elem, whose op is there")?;
     loaded_and_idle(on)
 }
