@@ -170,6 +170,21 @@ pub fn test_run(prog: BorrowedFd<'_>, run: &TestRun<'_>) -> io::Result<TestResul
     })
 }
 
+/// BPF_PROG_TEST_RUN of a syscall program, which gets `ctx` and may write to it; what it returned.
+pub fn run_syscall_program(prog: BorrowedFd<'_>, ctx: &mut [u8]) -> io::Result<u32> {
+    let mut attr = attr();
+    attr.test.prog_fd = raw(prog);
+    if !ctx.is_empty() {
+        attr.test.ctx_in = address(ctx.as_mut_ptr());
+        attr.test.ctx_size_in = ctx.len() as u32;
+    }
+    // SAFETY: the kernel reads `ctx` and writes it back, within the length given, and otherwise
+    // writes to `attr`.
+    unsafe { bpf(bpf_cmd::BPF_PROG_TEST_RUN, &mut attr) }?;
+    // SAFETY: `test` is the variant that this command has filled.
+    Ok(unsafe { attr.test }.retval)
+}
+
 /// BPF_RAW_TRACEPOINT_OPEN: attached until the descriptor is closed.
 pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let mut attr = attr();

@@ -18,6 +18,7 @@ mod fuzz;
 mod helpers;
 mod inner;
 mod kernel_map_tests;
+mod loading;
 mod lock;
 mod map_fields;
 mod matching;
@@ -78,6 +79,7 @@ pub fn all() -> Vec<Test> {
         tools::TESTS,
         kernel_map_tests::TESTS,
         module::TESTS,
+        loading::TESTS,
         module_life::TESTS,
         module_claim::TESTS,
         module_bad_provider::TESTS,

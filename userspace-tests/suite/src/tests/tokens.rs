@@ -11,7 +11,6 @@ use lpm_mtrie::RawMap;
 use crate::{
     check, delegation,
     harness::{Test, Type},
-    kernel_module,
     maps::{self, F_TOKEN_FD, IPV4},
     prefix::v4,
 };
@@ -21,7 +20,6 @@ pub const TESTS: &[Test] = &[
     Test::both("token_by_the_type_s_name", by_name),
     Test::both("token_grants_another_type", another_type),
     Test::both("token_grants_another_command", another_command),
-    Test::mtrie("token_loads_the_module", loads_the_module),
 ];
 
 /// Creates a map in a user namespace, with a token of these masks, and uses
@@ -78,19 +76,4 @@ fn another_command(on: Type) -> Result<()> {
     let types = mask(on.map_type().number());
     let errno = errno_with_token(on, &mask(PROG_LOAD), &types)?;
     check::equal(errno, EPERM, "a token for another command")
-}
-
-/// request_module() for whom the namespace's owner trusts with maps, alone.
-fn loads_the_module(on: Type) -> Result<()> {
-    let types = mask(on.map_type().number());
-    drop(maps::create(on, IPV4)?);
-    kernel_module::wait_for(0)?;
-    check::ok(kernel_module::remove(), "delete_module of an idle module")?;
-    let errno = errno_with_token(on, &mask(MAP_CREATE), &mask(HASH))?;
-    check::equal(errno, EPERM, "a token for hash tables")?;
-    check::holds(!kernel_module::is_loaded(), "it loads no module")?;
-    let errno = errno_with_token(on, &mask(MAP_CREATE), &types)?;
-    check::equal(errno, 0, "a token for the type")?;
-    check::holds(kernel_module::is_loaded(), "it loads the module")?;
-    kernel_module::wait_for(0)
 }
