@@ -5,6 +5,8 @@ use std::{io, mem};
 
 use anyhow::{Context, Result, bail};
 
+use crate::wait;
+
 /// A child, which does not outlive this.
 pub struct Child(libc::pid_t);
 
@@ -35,6 +37,25 @@ impl Child {
             bail!("the child did not exit: wait status {status:#x}");
         }
         Ok(libc::WEXITSTATUS(status))
+    }
+
+    /// Sends SIGKILL and waits for the end, which must come by itself.
+    pub fn dies_of_sigkill(self) -> Result<()> {
+        // SAFETY: kill takes two numbers; the child is ours and not waited for yet.
+        unsafe { libc::kill(self.0, libc::SIGKILL) };
+        let mut status = 0;
+        wait::until("a child to die of SIGKILL", || {
+            // SAFETY: waitpid writes one int.
+            match unsafe { libc::waitpid(self.0, &mut status, libc::WNOHANG) } {
+                -1 => Err(io::Error::last_os_error()).context("wait for the child"),
+                pid => Ok(pid == self.0),
+            }
+        })?;
+        mem::forget(self);
+        if !libc::WIFSIGNALED(status) {
+            bail!("the child ended before the signal: wait status {status:#x}");
+        }
+        Ok(())
     }
 
     fn wait(&self) -> Result<i32> {

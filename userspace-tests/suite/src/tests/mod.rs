@@ -27,6 +27,7 @@ mod module;
 mod module_bad_provider;
 mod module_claim;
 mod module_life;
+mod nested;
 mod order;
 pub mod pinning;
 mod privilege;
@@ -72,6 +73,7 @@ pub fn all() -> Vec<Test> {
         lock::TESTS,
         memcg::TESTS,
         refused_memory::TESTS,
+        nested::TESTS,
         faults::TESTS,
         faults_life::TESTS,
         privilege::TESTS,

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Deletion by a program of prefixes of the longest keys that there are: those
+ * of one address, of which `request` names the length.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <lpm_mtrie.bpf.h>
+
+/* Mirrored in src/tests/nested.rs. */
+struct key {
+	__u32 prefixlen;
+	__u8 data[256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct key);
+	__type(value, __u64);
+} lpm SEC(".maps");
+
+/* The key to delete, written by the test. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct key);
+} request SEC(".maps");
+
+/* Returns the errno. XDP, whose test run takes no memory that may be refused instead. */
+SEC("xdp")
+int remove(struct xdp_md *ctx)
+{
+	__u32 index = 0;
+	struct key *key = bpf_map_lookup_elem(&request, &index);
+
+	return key ? -bpf_map_delete_elem(&lpm, key) : -1;
+}
+
+char LICENSE[] SEC("license") = "GPL";
