@@ -26,7 +26,7 @@ pub fn in_advance() -> Result<u64> {
 }
 
 /// And each keeps less than a page of freed objects charged.
-fn kept_by_cpus() -> Result<u64> {
+pub fn kept_by_cpus() -> Result<u64> {
     Ok(4096 * cpus()?)
 }
 
@@ -98,6 +98,11 @@ impl MemoryCgroup {
     /// page to itself.
     pub fn slab(&self) -> Result<u64> {
         self.field("memory.stat", "slab_unreclaimable")
+    }
+
+    /// Bytes of kernel objects and of large areas charged, none of them in advance.
+    pub fn objects(&self) -> Result<u64> {
+        Ok(self.slab()? + self.field("memory.stat", "vmalloc")?)
     }
 
     /// How many processes in it the kernel has killed for its limit.

@@ -24,6 +24,7 @@ pub const REFUSED: &[u8] = object!("refused");
 pub const TORTURE: &[u8] = object!("torture");
 pub const HELD: &[u8] = object!("held");
 pub const NESTED: &[u8] = object!("nested");
+pub const ENOUGH_MEMORY: &[u8] = object!("enough_memory");
 pub const MAP_FIELDS: &[u8] = object!("map_fields");
 pub const REFERENCES: &[u8] = object!("references");
 pub const ACCESS: &[u8] = object!("access");

@@ -4,7 +4,16 @@
 //! The map is created inside of a cgroup and written to from outside, so that
 //! the limit meets the map alone and not this process.
 
-use std::{collections::BTreeMap, io, mem, thread};
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::File,
+    io::{self, Seek, SeekFrom},
+    mem,
+    os::fd::AsRawFd,
+    path::Path,
+    thread,
+};
 
 use anyhow::{Context, Result, anyhow, bail};
 use libc::{CPU_SET, ENOMEM, cpu_set_t, sched_setaffinity};
@@ -12,11 +21,12 @@ use libc::{CPU_SET, ENOMEM, cpu_set_t, sched_setaffinity};
 use super::create::field;
 use crate::{
     check,
+    child::Child,
     content::{self, Content},
     fault_injection,
     harness::{Test, Type},
-    maps,
-    memory_cgroup::{MemoryCgroup, in_advance},
+    maps::{self, Shape},
+    memory_cgroup::{MemoryCgroup, in_advance, kept_by_cpus},
     prefix::{Prefix, scattered},
     random::Random,
     requests::{By, Requests, SHAPE},
@@ -25,8 +35,10 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::mtrie("memcg_charges_the_creator", charges_the_creator),
+    Test::mtrie("memcg_charges_what_creation_takes", charges_creation),
     Test::mtrie("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
     Test::mtrie("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
+    Test::both("memcg_cache_makes_room_for_syscalls", cache_makes_room),
 ];
 
 const MIB: u64 = 1 << 20;
@@ -57,6 +69,40 @@ fn charges_the_creator(on: Type) -> Result<()> {
         &format!("{charged} bytes are charged for a map that says {held}"),
     )?;
     drop(map);
+    cgroup.given_back(slab)
+}
+
+/// Empty maps, made for many entries: what they hold they have from their creation.
+fn charges_creation(on: Type) -> Result<()> {
+    const MAPS: u64 = 64;
+    let cgroup = MemoryCgroup::new("suite_creation")?;
+    let attr = maps::attr(
+        on,
+        Shape {
+            max_entries: 1 << 20,
+            ..SHAPE
+        },
+    );
+    // The first object of a cgroup brings structures that stay.
+    let first = cgroup.create_map(&attr)?;
+    let (_, slab) = cgroup.settled()?;
+    let before = cgroup.objects()?;
+
+    let made: Result<Vec<_>> = (0..MAPS).map(|_| cgroup.create_map(&attr)).collect();
+    let made = made?;
+    let held: Result<u64> = made.iter().map(|map| field(map, "memlock")).sum();
+    let (held, unseen) = (held?, kept_by_cpus()?);
+    check::holds(held > 2 * unseen, "empty maps hold enough to be seen")?;
+    let mut charged = 0;
+    // The kernel adds up what its CPUs have counted every other second.
+    wait::until("the charge for what the maps hold", || {
+        charged = cgroup.objects()?.saturating_sub(before);
+        Ok(charged + unseen >= held)
+    })
+    .with_context(|| {
+        format!("{charged} bytes are charged for {MAPS} empty maps that say {held}")
+    })?;
+    drop((first, made));
     cgroup.given_back(slab)
 }
 
@@ -196,4 +242,50 @@ fn move_to_cpu(cpu: usize) -> Result<()> {
     // SAFETY: The kernel reads a set of that size.
     let result = unsafe { sched_setaffinity(0, mem::size_of_val(&set), &set) };
     check::equal(result, 0, "sched_setaffinity")
+}
+
+/// A cgroup at its limit, but for the most part with a file's content that nobody needs: who can
+/// wait for memory gets it.
+fn cache_makes_room(on: Type) -> Result<()> {
+    const READ: u64 = 16 * MIB;
+    let cgroup = MemoryCgroup::new("suite_cache")?;
+    let map = cgroup.create_map(&maps::attr(on, SHAPE))?;
+    let bystander = cgroup.bystander()?;
+    let before = cgroup.current()?;
+    let read = Child::start(|| {
+        cgroup.enter()?;
+        read_uncached(&env::current_exe()?, READ)
+    })?;
+    check::equal(read.errno()?, 0, "the errno of reading a file")?;
+    let now = cgroup.current()?;
+    check::holds(
+        now > before + READ / 2,
+        &format!(
+            "{} bytes are charged for {READ} bytes of a file",
+            now - before
+        ),
+    )?;
+    cgroup.limit(Some(now))?;
+    for n in 0..(READ / 4) as u32 / SHAPE.value {
+        check::ok(
+            map.update(&scattered(n), &value(n), 0),
+            &format!("update {n} by bpf(2)"),
+        )?;
+    }
+    check::equal(cgroup.killed()?, 0, "processes killed for the limit")?;
+    drop(bystander);
+    Ok(())
+}
+
+/// Reads from the end of a file what the kernel does not have in memory.
+fn read_uncached(path: &Path, bytes: u64) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let start = file.seek(SeekFrom::End(-(bytes as i64)))?;
+    let (fd, len) = (file.as_raw_fd(), bytes as i64);
+    // SAFETY: posix_fadvise takes numbers.
+    let errno = unsafe { libc::posix_fadvise(fd, start as i64, len, libc::POSIX_FADV_DONTNEED) };
+    if errno != 0 {
+        return Err(io::Error::from_raw_os_error(errno));
+    }
+    io::copy(&mut file, &mut io::sink()).map(drop)
 }

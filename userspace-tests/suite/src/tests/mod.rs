@@ -11,6 +11,7 @@ mod concurrency;
 mod create;
 pub mod differential;
 mod elements;
+mod enough_memory;
 mod faults;
 mod faults_life;
 mod freeze;
@@ -74,6 +75,7 @@ pub fn all() -> Vec<Test> {
         memcg::TESTS,
         refused_memory::TESTS,
         nested::TESTS,
+        enough_memory::TESTS,
         faults::TESTS,
         faults_life::TESTS,
         privilege::TESTS,
