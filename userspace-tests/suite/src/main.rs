@@ -45,6 +45,7 @@ mod routes;
 mod tests;
 mod tour;
 mod unprivileged;
+mod userfault;
 mod wait;
 
 use std::{env, io, process::ExitCode};

@@ -23,6 +23,7 @@ pub const INNER: &[u8] = object!("inner");
 pub const REFUSED: &[u8] = object!("refused");
 pub const TORTURE: &[u8] = object!("torture");
 pub const HELD: &[u8] = object!("held");
+pub const INNER_SLEEPABLE: &[u8] = object!("inner_sleepable");
 pub const NESTED: &[u8] = object!("nested");
 pub const ENOUGH_MEMORY: &[u8] = object!("enough_memory");
 pub const MAP_FIELDS: &[u8] = object!("map_fields");

@@ -18,6 +18,7 @@ mod freeze;
 mod fuzz;
 mod helpers;
 mod inner;
+mod inner_sleepable;
 mod kernel_map_tests;
 mod loading;
 mod lock;
@@ -68,6 +69,7 @@ pub fn all() -> Vec<Test> {
         map_fields::TESTS,
         helpers::TESTS,
         inner::TESTS,
+        inner_sleepable::TESTS,
         differential::TESTS,
         concurrency::TESTS,
         fuzz::TESTS,

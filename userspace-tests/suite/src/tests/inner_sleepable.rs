@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Sleepable programs that reach the map as an inner map, while other CPUs
+//! delete and reinsert: a value that they hold never becomes another key's.
+//!
+//! Each round a program (bpf/inner_sleepable.bpf.c) holds all values and sleeps
+//! for a page that is missing; the page comes when every prefix has been deleted
+//! and inserted again, and grace periods of RCU have passed. In the end the
+//! outer map lets go of the inner one, and the program alone has it.
+
+use std::{
+    os::fd::{AsFd, AsRawFd},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+};
+
+use anyhow::{Context, Result, anyhow};
+use libc::{ENOENT, ETIMEDOUT};
+use lpm_mtrie::{Loader, Program, RawMap, sys::prog::run_syscall_program};
+
+use crate::{
+    check, fault_injection,
+    harness::{Test, Type},
+    maps::{self, Shape},
+    model::ANY,
+    objects,
+    prefix::v4,
+    userfault::MissingPage,
+    wait,
+};
+
+pub const TESTS: &[Test] = &[Test::mtrie(
+    "inner_values_held_by_a_sleepable_program_stay_their_key_s",
+    held,
+)];
+
+/// Of the program.
+const KEYS: u32 = 8;
+const WORDS: usize = 8;
+const SHAPE: Shape = Shape {
+    data: 4,
+    value: 8 * WORDS as u32,
+    max_entries: 256,
+};
+
+/// `enum outcome` of the program.
+const OWN: u32 = 0;
+const FOREIGN: [u32; 2] = [3, 4];
+
+fn key(number: u32) -> Vec<u8> {
+    v4(number.to_be_bytes(), 32)
+}
+
+fn value(number: u32) -> Vec<u8> {
+    u64::from(number).to_ne_bytes().repeat(WORDS)
+}
+
+fn rounds() -> u32 {
+    if fault_injection::is_needed_or_there() {
+        30
+    } else {
+        100
+    }
+}
+
+fn held(on: Type) -> Result<()> {
+    let trie = foreign_values(Type::lpm_trie())?;
+    let mtrie = foreign_values(on)?;
+    print!(
+        "foreign values in {} rounds: lpm_mtrie {mtrie}, lpm_trie {trie} ... ",
+        rounds()
+    );
+    check::equal(mtrie, 0, "rounds in which a value was another key's")
+}
+
+/// In how many rounds the program found another key's value.
+fn foreign_values(on: Type) -> Result<u32> {
+    let object = Loader::new()
+        .lpm_type(on.map_type())
+        .load(objects::INNER_SLEEPABLE)?;
+    let program = object.load_syscall_program("hold_all")?;
+    let outer = RawMap::new(object.map("outer")?.fd())?;
+    let inner = maps::create(on, SHAPE)?;
+    outer.update(&[0; 4], &inner.fd().as_raw_fd().to_ne_bytes(), ANY)?;
+
+    let (stop, turns) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut foreign = 0;
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                take_turn(&inner)?;
+                turns.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        // Two turns from now, everything was deleted once.
+        let turned = || {
+            let start = turns.load(Ordering::Relaxed);
+            wait::until("the prefixes to be written again", || {
+                Ok(writing.is_finished() || turns.load(Ordering::Relaxed) > start + 2)
+            })
+        };
+        let result = (0..rounds()).try_for_each(|_| {
+            let outcome = round(&program, turned)?;
+            foreign += u32::from(FOREIGN.contains(&outcome));
+            let expected = outcome == OWN || FOREIGN.contains(&outcome);
+            check::holds(expected, &format!("the program's outcome {outcome}"))
+        });
+        stop.store(true, Ordering::Relaxed);
+        let written: Result<()> = writing.join().map_err(|_| anyhow!("the writer panicked"))?;
+        written.context("the writer").and(result)
+    })?;
+
+    let outcome = round(&program, || {
+        check::ok(outer.delete(&[0; 4]), "the outer map lets go").or_else(|_| {
+            let other = maps::create(on, SHAPE)?;
+            Ok::<_, anyhow::Error>(outer.update(
+                &[0; 4],
+                &other.fd().as_raw_fd().to_ne_bytes(),
+                ANY,
+            )?)
+        })?;
+        grace_period()
+    })?;
+    Ok(foreign + u32::from(FOREIGN.contains(&outcome)))
+}
+
+/// Runs the program, and does `meanwhile` while it sleeps.
+fn round(program: &Program, meanwhile: impl FnOnce() -> Result<()>) -> Result<u32> {
+    let page = MissingPage::new()?;
+    let mut run = [page.address().to_ne_bytes(), [0; 8]].concat();
+    thread::scope(|scope| {
+        let running = scope.spawn(|| run_syscall_program(program.as_fd(), &mut run));
+        // A program that finds another key's value at once never comes to sleep.
+        let slept = wait::until("the program to sleep", || {
+            Ok(running.is_finished() || page.has_reader()?)
+        });
+        let done = slept.and_then(|()| meanwhile());
+        page.supply()?;
+        let outcome = running.join().map_err(|_| anyhow!("the runner panicked"))?;
+        done?;
+        outcome.context("run the program")
+    })
+}
+
+/// Deletes and inserts each prefix, with others that take the freed memory.
+fn take_turn(map: &RawMap) -> Result<()> {
+    let fine = |result: std::io::Result<()>| match result.map_err(|error| error.raw_os_error()) {
+        // The lock gives up when the CPU that holds it is away, as a virtual one may be.
+        Ok(()) | Err(Some(ENOENT | ETIMEDOUT)) => Ok(()),
+        Err(errno) => Err(anyhow!("a write gave errno {errno:?}")),
+    };
+    for number in 0..KEYS {
+        fine(map.delete(&key(number)))?;
+    }
+    grace_period()?;
+    for number in KEYS..2 * KEYS {
+        fine(map.update(&key(number), &value(number), ANY))?;
+    }
+    for number in 0..KEYS {
+        fine(map.update(&key(number), &value(number), ANY))?;
+    }
+    for number in KEYS..2 * KEYS {
+        fine(map.delete(&key(number)))?;
+    }
+    Ok(())
+}
+
+/// Waits for one of RCU, which does not wait for sleepable programs.
+fn grace_period() -> Result<()> {
+    // SAFETY: MEMBARRIER_CMD_GLOBAL takes no addresses; it waits for an RCU grace period.
+    let ret = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if ret != 0 {
+        return Err(std::io::Error::last_os_error()).context("membarrier");
+    }
+    Ok(())
+}

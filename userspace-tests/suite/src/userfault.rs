@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A page that is not there until the test puts it there: whoever reads it
+//! sleeps until then, in the kernel too. userfaultfd(2), uapi userfaultfd.h.
+
+use std::{
+    fs::File,
+    io::{self, ErrorKind, Read},
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    ptr,
+};
+
+use anyhow::{Context, Result};
+
+use crate::wait;
+
+const PAGE: usize = 4096;
+
+const UFFD_API: u64 = 0xaa;
+const REGISTER_MODE_MISSING: u64 = 1;
+const UFFDIO_API: u32 = 0xc018_aa3f;
+const UFFDIO_REGISTER: u32 = 0xc020_aa00;
+const UFFDIO_ZEROPAGE: u32 = 0xc020_aa04;
+/// Bytes of `struct uffd_msg`.
+const MESSAGE: usize = 32;
+
+/// Without it the page is just there: who waits for it goes on, and gets an error.
+pub struct MissingPage {
+    fd: File,
+    page: *mut libc::c_void,
+}
+
+// SAFETY: the page is only named here, never read or written, and the descriptor is any thread's.
+unsafe impl Send for MissingPage {}
+// SAFETY: as above.
+unsafe impl Sync for MissingPage {}
+
+impl MissingPage {
+    pub fn new() -> Result<Self> {
+        let flags = libc::O_CLOEXEC | libc::O_NONBLOCK;
+        // SAFETY: userfaultfd takes flags.
+        let fd = unsafe { libc::syscall(libc::SYS_userfaultfd, flags) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error()).context("userfaultfd");
+        }
+        // SAFETY: the call made this descriptor for us; nobody else has it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
+        let (access, kind) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let page = unsafe { libc::mmap(ptr::null_mut(), PAGE, access, kind, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error()).context("mmap");
+        }
+        let missing = Self {
+            fd: File::from(fd),
+            page,
+        };
+        missing
+            .ioctl(UFFDIO_API, &mut [UFFD_API, 0, 0])
+            .context("UFFDIO_API")?;
+        let start = missing.address();
+        missing
+            .ioctl(
+                UFFDIO_REGISTER,
+                &mut [start, PAGE as u64, REGISTER_MODE_MISSING, 0],
+            )
+            .context("UFFDIO_REGISTER")?;
+        Ok(missing)
+    }
+
+    pub fn address(&self) -> u64 {
+        self.page as u64
+    }
+
+    /// Waits until somebody sleeps for the page.
+    pub fn wait_for_reader(&self) -> Result<()> {
+        wait::until("somebody to read the missing page", || self.has_reader())
+    }
+
+    /// Whether somebody has come to sleep for the page since the last call.
+    pub fn has_reader(&self) -> Result<bool> {
+        let mut message = [0; MESSAGE];
+        match (&self.fd).read(&mut message) {
+            Ok(len) => Ok(len == MESSAGE),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error).context("read the userfaultfd"),
+        }
+    }
+
+    /// Puts a page of zeros there.
+    pub fn supply(&self) -> Result<()> {
+        let mut range = [self.address(), PAGE as u64, 0, 0];
+        self.ioctl(UFFDIO_ZEROPAGE, &mut range)
+            .context("UFFDIO_ZEROPAGE")
+    }
+
+    fn ioctl<const N: usize>(&self, request: u32, words: &mut [u64; N]) -> io::Result<()> {
+        let fd = self.fd.as_raw_fd();
+        // SAFETY: the structures of these requests are N words, as their numbers say.
+        if unsafe { libc::ioctl(fd, request as _, words.as_mut_ptr()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MissingPage {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `new` made; its address went to the kernel alone.
+        unsafe { libc::munmap(self.page, PAGE) };
+    }
+}
