@@ -16,20 +16,10 @@ pub struct KernelMemory {
 
 impl KernelMemory {
     pub fn now() -> Result<Self> {
-        let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
-        let figure = |name: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB"))
-                .with_context(|| format!("/proc/meminfo has no {name}"))?
-                .trim()
-                .parse::<u64>()
-                .map(|kilobytes| kilobytes << 10)
-                .with_context(|| format!("{name} in /proc/meminfo"))
-        };
         Ok(Self {
-            slab: figure("Slab:")?,
-            vmalloc: figure("VmallocUsed:")?,
-            percpu: figure("Percpu:")?,
+            slab: figure("Slab")?,
+            vmalloc: figure("VmallocUsed")?,
+            percpu: figure("Percpu")?,
         })
     }
 
@@ -44,6 +34,31 @@ impl KernelMemory {
         .into_iter()
         .fold(0, u64::max)
     }
+}
+
+/// Of the slabs, what is not caches that shrink by themselves.
+pub fn unreclaimable_slab() -> Result<u64> {
+    figure("SUnreclaim")
+}
+
+/// Memory that can be had without swapping, as the kernel estimates it.
+pub fn available() -> Result<u64> {
+    figure("MemAvailable")
+}
+
+/// A line of /proc/meminfo, in bytes.
+fn figure(name: &str) -> Result<u64> {
+    let text = fs::read_to_string("/proc/meminfo").context("/proc/meminfo")?;
+    text.lines()
+        .find_map(|line| {
+            let line = line.strip_prefix(name)?.strip_prefix(':')?;
+            line.trim().strip_suffix("kB")
+        })
+        .with_context(|| format!("/proc/meminfo has no {name}"))?
+        .trim()
+        .parse::<u64>()
+        .map(|kilobytes| kilobytes << 10)
+        .with_context(|| format!("{name} in /proc/meminfo"))
 }
 
 /// kmemleak takes nothing for lost; `false` on a kernel without it.

@@ -32,4 +32,5 @@ pub const ACCESS: &[u8] = object!("access");
 pub const ON_REQUEST: &[u8] = object!("on_request");
 pub const REENTER: &[u8] = object!("reenter");
 pub const BY_SYSCALL_PROGRAM: &[u8] = object!("by_syscall_program");
+pub const PARKED: &[u8] = object!("parked");
 pub const BENCH: &[u8] = object!("bench");

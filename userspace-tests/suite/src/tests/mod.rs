@@ -37,6 +37,7 @@ mod program_types;
 mod programs;
 mod references;
 mod refused_memory;
+mod retirement;
 mod sizes;
 mod tokens;
 mod tools;
@@ -78,6 +79,7 @@ pub fn all() -> Vec<Test> {
         refused_memory::TESTS,
         nested::TESTS,
         enough_memory::TESTS,
+        retirement::TESTS,
         faults::TESTS,
         faults_life::TESTS,
         privilege::TESTS,

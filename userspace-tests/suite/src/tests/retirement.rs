@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What a map holds while a sleepable program sits inside its reader section,
+//! and everybody replaces and deletes: nothing that is removed can be freed.
+//!
+//! ```text
+//! parked        a syscall program that holds a value, asleep in bpf_copy_from_user()
+//! on each CPU   test runs of an XDP program, and a thread that calls bpf(2)
+//! a child       updates by bpf(2), killed while it waits
+//! ```
+//!
+//! Updates then cost memory until the program leaves: those of programs are
+//! refused with -ENOMEM, those of bpf(2) wait. LPM_MTRIE_PARKED_SECONDS sets how
+//! long everybody writes. LPM_TRIE's figures are printed next to it: its
+//! memory is used again after a grace period of RCU, also under the program.
+
+mod blocked;
+mod scene;
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use libc::{ENOENT, ENOMEM};
+
+use self::{
+    blocked::Updater,
+    scene::{
+        Count, KEPT, SHAPE, Scene, Thread, delete_some, fill, key, update_by_syscall_program, value,
+    },
+};
+use super::create::field;
+use crate::{
+    check, fault_injection,
+    harness::{Test, Type},
+    maps,
+    memory::{available, unreclaimable_slab},
+    model::ANY,
+    random,
+    userfault::MissingPage,
+    wait,
+};
+
+pub const TESTS: &[Test] = &[Test::mtrie(
+    "retired_memory_is_bounded_while_a_sleepable_program_is_parked",
+    bounded,
+)];
+
+const MIB: u64 = 1 << 20;
+/// What a map may hold beyond twice its live bytes.
+const SLACK: u64 = 16 * MIB;
+/// A run that would end in the OOM killer's hands ends before.
+const LEAST_AVAILABLE: u64 = 512 * MIB;
+const PAUSE: Duration = Duration::from_millis(10);
+
+fn bounded(on: Type) -> Result<()> {
+    let trie = Type::lpm_trie();
+    for (name, on) in [("lpm_mtrie", on), ("lpm_trie", trie)] {
+        let peak = plain_updates(on)?;
+        println!();
+        print!("  {name}, nobody parked: {peak}");
+    }
+    let (peak, outcome) = parked(trie, seconds()?.min(3))?;
+    println!("\n  lpm_trie, parked: {peak}; the held value: {outcome}");
+
+    let (peak, outcome) = parked(on, seconds()?)?;
+    print!("  lpm_mtrie, parked: {peak} ... ");
+    check::equal(outcome, KEPT, "what the parked program found in its value")?;
+    bound(&peak)
+}
+
+/// How long everybody writes.
+fn seconds() -> Result<u64> {
+    let debug = fault_injection::is_needed_or_there();
+    Ok(random::number("LPM_MTRIE_PARKED_SECONDS")?.unwrap_or(if debug { 5 } else { 10 }))
+}
+
+/// The most that was seen during a run, in bytes.
+struct Peak {
+    /// What a map with all prefixes reports.
+    live: u64,
+    /// What the map reported.
+    held: u64,
+    /// By how much the kernel's slabs grew.
+    slab: u64,
+    /// By how much less memory was available.
+    taken: u64,
+    writes: String,
+}
+
+impl std::fmt::Display for Peak {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [live, held, slab, taken] =
+            [self.live, self.held, self.slab, self.taken].map(|bytes| bytes as f64 / MIB as f64);
+        write!(
+            f,
+            "live {live:.1} MiB, held {held:.1}, slab +{slab:.1}, available -{taken:.1}; {}",
+            self.writes
+        )
+    }
+}
+
+fn bound(peak: &Peak) -> Result<()> {
+    let most = 2 * peak.live + SLACK;
+    check::holds(
+        peak.held <= most,
+        &format!(
+            "the map held {} bytes, at most {most} are allowed",
+            peak.held
+        ),
+    )
+}
+
+/// What a map of these contents reports that has no history.
+fn fresh(on: Type, contents: fn(&lpm_mtrie::RawMap) -> Result<()>) -> Result<u64> {
+    let map = maps::create(on, SHAPE)?;
+    contents(&map)?;
+    field(&map, "memlock")
+}
+
+/// Watches the memory while the writers write; ends early when it gets scarce.
+fn watch(scene: &Scene, on: Type, duration: Duration, before: [u64; 2]) -> Result<Peak> {
+    let mut peak = Peak {
+        live: fresh(on, fill)?,
+        held: 0,
+        slab: 0,
+        taken: 0,
+        writes: String::new(),
+    };
+    let [slab, memory] = before;
+    let end = Instant::now() + duration;
+    while Instant::now() < end {
+        peak.held = peak.held.max(field(&scene.map, "memlock")?);
+        peak.slab = peak.slab.max(unreclaimable_slab()?.saturating_sub(slab));
+        let available = available()?;
+        peak.taken = peak.taken.max(memory.saturating_sub(available));
+        if available < LEAST_AVAILABLE {
+            break;
+        }
+        thread::sleep(PAUSE);
+    }
+    Ok(peak)
+}
+
+/// The same writers without the parked program.
+fn plain_updates(on: Type) -> Result<Peak> {
+    let duration = Duration::from_secs(seconds()?.min(3));
+    let scene = Scene::new(on)?;
+    let before = [unreclaimable_slab()?, available()?];
+    let writers = scene.start_writers(cpus()?);
+    let peak = watch(&scene, on, duration, before);
+    scene.stop();
+    let calls = ended(writers)?;
+    Ok(Peak {
+        writes: writes(&scene, calls)?,
+        ..peak?
+    })
+}
+
+fn cpus() -> Result<usize> {
+    Ok(thread::available_parallelism()?.get())
+}
+
+/// How many calls of bpf(2) the writers made.
+fn ended(writers: Vec<Thread<u64>>) -> Result<u64> {
+    writers.into_iter().map(Thread::ends).sum()
+}
+
+/// What was written; the programs met nothing that may not be.
+fn writes(scene: &Scene, calls: u64) -> Result<String> {
+    for (what, why) in [
+        (Count::NotDeleted, "deletions by programs that failed"),
+        (Count::Otherwise, "errnos of programs that are not expected"),
+    ] {
+        check::equal(scene.count(what)?, 0, why)?;
+    }
+    let counts = [Count::Done, Count::Missing, Count::NoLock, Count::NoMemory];
+    let counts = counts.map(|what| Ok(format!("{what:?} {}", scene.count(what)?)));
+    let counts: Result<Vec<_>> = counts.into_iter().collect();
+    Ok(format!("bpf(2) {calls}, programs {}", counts?.join(" ")))
+}
+
+/// Everybody writes for so many seconds while the program is parked. What the program found
+/// in its value comes back with the peak.
+fn parked(on: Type, seconds: u64) -> Result<(Peak, u32)> {
+    let scene = Scene::new(on)?;
+    // A child has to be there before any thread is.
+    let updater = Updater::new(&scene.map)?;
+    let before = [unreclaimable_slab()?, available()?];
+    let page = MissingPage::new()?;
+    let parked = scene.park(&page)?;
+    let writers = scene.start_writers(cpus()?);
+    let result = watch(&scene, on, Duration::from_secs(seconds), before).and_then(|peak| {
+        check::holds(!parked.is_finished(), "the program is parked")?;
+        if on.is_mtrie() {
+            bound(&peak).with_context(|| peak.to_string())?;
+            at_the_limit(&scene, updater)?;
+        }
+        Ok(peak)
+    });
+    // In any case, so that nobody is left who waits.
+    page.supply()?;
+    let outcome = parked.ends();
+    scene.stop();
+    let calls = ended(writers);
+    let peak = result?;
+    let peak = Peak {
+        writes: writes(&scene, calls?)?,
+        ..peak
+    };
+    recovers(on, &scene)?;
+    Ok((peak, outcome?))
+}
+
+/// The limit is reached and stays reached: the program is parked.
+fn at_the_limit(scene: &Arc<Scene>, mut updater: Updater) -> Result<()> {
+    updater.start()?;
+    updater.wait_until_blocked()?;
+    check::equal(
+        update_by_syscall_program(&scene.map)?.ends()?,
+        -ENOMEM,
+        "what a program got that calls bpf(2), which must not wait for the program itself",
+    )?;
+    updater.dies_of_sigkill()?;
+    delete_some(scene).ends()
+}
+
+/// The program has left.
+fn recovers(on: Type, scene: &Scene) -> Result<()> {
+    let program = scene.load("update")?;
+    wait::until("a program's update to succeed", || {
+        match program.test_run(&[0; 64])?.retval as i32 {
+            0 => Ok(true),
+            errno => check::equal(errno, ENOMEM, "the errno until then").map(|()| false),
+        }
+    })?;
+    check::ok(
+        scene.map.update(&key(0), &value(1), ANY),
+        "an update by bpf(2)",
+    )?;
+    for key in scene.map.keys(2 * SHAPE.max_entries as usize)? {
+        check::ok(scene.map.delete(&key), "a deletion")?;
+    }
+    check::errno(scene.map.next_key(None), ENOENT, "the map is empty")?;
+    // A few spare blocks may be kept.
+    let most = fresh(on, |_| Ok(()))? + (64 << 10);
+    let mut held = 0;
+    wait::until("what was removed to be freed", || {
+        held = field(&scene.map, "memlock")?;
+        Ok(held <= most)
+    })
+    .with_context(|| format!("the empty map holds {held} bytes, at most {most} are allowed"))
+}
