@@ -40,13 +40,12 @@ impl Trie {
         if key.data().len() != geometry.data_size() {
             return None;
         }
-        let start = self.changes.now();
-        let entry = match self.look(&geometry, key) {
-            Match::Leaf(leaf) => leaf,
-            Match::Shorter(found) if self.changes.stand_at(start) => found?,
-            Match::Shorter(_) => self.look_again(key)?,
+        let count = self.changes.now();
+        let entry = match self.start(key) {
+            Some(start) => self.descend_for(&geometry, start, key, count),
+            None => self.unless_changed(count, key, self.short(key)),
         };
-        Some(Entry::new(entry, &self.geometry))
+        Some(Entry::new(entry?, &self.geometry))
     }
 
     /// The slot of a directly indexed root, or the root, and how many bytes of `key` lead there;
@@ -71,47 +70,31 @@ impl Trie {
         }
     }
 
+    /// `found`, which is no leaf, if no prefix came or went since the count of changes was `count`.
     #[inline(always)]
-    fn look(&self, geometry: &Geometry, key: Prefix<'_>) -> Match<'_> {
-        let below = match self.start(key) {
-            Some(start) => self.descend_for(geometry, start, key),
-            None => Match::Shorter(None),
-        };
-        match below {
-            Match::Shorter(None) => Match::Shorter(self.short(key)),
-            found => found,
+    fn unless_changed<'e>(
+        &'e self,
+        count: u64,
+        key: Prefix<'_>,
+        found: Option<EntryRef<'e>>,
+    ) -> Option<EntryRef<'e>> {
+        if self.changes.stand_at(count) {
+            found
+        } else {
+            self.look_again(key)
         }
     }
 
-    /// Looks until no prefix comes or goes meanwhile.
-    #[cold]
-    fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
-        loop {
-            let count = self.changes.now();
-            let below = match self.start(key) {
-                Some(start) => self.descend_testing(start, key),
-                None => Match::Shorter(None),
-            };
-            let found = match below {
-                Match::Leaf(leaf) => return Some(leaf),
-                Match::Shorter(found) => found.or_else(|| self.short(key)),
-            };
-            if self.changes.stand_at(count) {
-                return found;
-            }
-        }
-    }
-
-    /// The longest match at or below a slot that a number of bytes of `key` lead to.
+    /// The longest match, where a slot that a number of bytes of `key` lead to is on the way.
     // Always inlined: a caller that knows how long keys are makes it shorter.
     #[inline(always)]
     fn descend_for<'e>(
         &'e self,
         geometry: &Geometry,
-        from: (&'e Slot, usize),
+        (mut slot, mut start): (&'e Slot, usize),
         key: Prefix<'_>,
-    ) -> Match<'e> {
-        let (mut slot, mut start) = from;
+        count: u64,
+    ) -> Option<EntryRef<'e>> {
         // The last two nodes on the way with internal prefixes, and whether there were more.
         // Address keys of 4 bytes pass no more below a direct root; others rarely need them.
         let (mut last, mut other, mut more) = (None, None, false);
@@ -119,7 +102,7 @@ impl Trie {
             let node = match slot.load() {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
-                    return Match::Leaf(leaf)
+                    return Some(leaf)
                 }
                 _ => break,
             };
@@ -143,20 +126,38 @@ impl Trie {
             let index = longest_in(node, key);
             if index != 0 {
                 return match node.slot(Item::Internal(index)).map(Slot::load) {
-                    Some(Link::Entry(entry, _)) => Match::Shorter(Some(entry)),
-                    _ => self.descend_testing(from, key),
+                    Some(Link::Entry(entry, _)) => self.unless_changed(count, key, Some(entry)),
+                    _ => self.look_again(key),
                 };
             }
         }
         if more {
-            return self.descend_testing(from, key);
+            return self.look_again(key);
         }
-        Match::Shorter(None)
+        self.unless_changed(count, key, self.short(key))
     }
 
-    /// As [`descend_for`](Self::descend_for), looking for internal prefixes, and into their slots,
-    /// on the way: for when none of the remembered nodes had one, or its slot was vacant.
+    /// Looks until no prefix comes or goes meanwhile, in every node on the way: for when one did, or
+    /// none of the nodes that were remembered had a match, or its slot was vacant.
     #[cold]
+    fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
+        loop {
+            let count = self.changes.now();
+            let found = match self.start(key) {
+                Some(start) => self.descend_testing(start, key),
+                None => Match::Shorter(None),
+            };
+            let found = match found {
+                Match::Leaf(leaf) => return Some(leaf),
+                Match::Shorter(found) => found.or_else(|| self.short(key)),
+            };
+            if self.changes.stand_at(count) {
+                return found;
+            }
+        }
+    }
+
+    /// The longest match at or below a slot that a number of bytes of `key` lead to, in one pass.
     fn descend_testing<'e>(
         &'e self,
         (mut slot, mut start): (&'e Slot, usize),
