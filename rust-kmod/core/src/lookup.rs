@@ -137,8 +137,9 @@ impl Trie {
         self.unless_changed(count, key, self.short(key))
     }
 
-    /// Looks until no prefix comes or goes meanwhile, in every node on the way: for when one did, or
-    /// none of the nodes that were remembered had a match, or its slot was vacant.
+    /// Looks in every node on the way, until no prefix comes or goes meanwhile.
+    ///
+    /// For when one did, none of the remembered nodes has a match, or its slot is vacant.
     #[cold]
     fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
         loop {
