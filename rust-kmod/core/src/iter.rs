@@ -12,15 +12,12 @@ use super::{
     Reader, Trie,
 };
 
-/// How often a step is taken again when the writer empties the subtree that it leads into under its
-/// feet: the state in which it does lasts for a few stores.
-const ATTEMPTS: usize = 16;
-
 /// Nodes that a descent remembers on its way down; where the way is longer and none of the last
 /// ones helps, it is gone again.
 const TRAIL: usize = 8;
 
-/// A subtree had an entry when it was entered, and none where it was looked for.
+/// A subtree had an entry when it was entered, and none where it was looked for: the writer has
+/// unlinked it meanwhile, or moved on in it. The step is taken again; some call always gets on.
 struct Emptied;
 
 /// What comes next.
@@ -39,17 +36,20 @@ impl Trie {
     pub fn next<'e>(&'e self, reader: &'e Reader, prefix: Option<Prefix<'_>>) -> Option<Entry<'e>> {
         let _ = reader;
         let prefix = prefix.filter(|prefix| prefix.data().len() == self.geometry.data_size());
-        let step = |_| match prefix {
-            Some(prefix) => self.step_after(prefix),
-            None => self.step_first(),
-        };
-        let entry = (0..ATTEMPTS).map(step).find_map(Result::ok)??;
-        Some(Entry::new(entry, &self.geometry))
+        loop {
+            let step = match prefix {
+                Some(prefix) => self.step_after(prefix),
+                None => self.step_first(),
+            };
+            if let Ok(entry) = step {
+                return Some(Entry::new(entry?, &self.geometry));
+            }
+        }
     }
 
     fn step_first(&self) -> Step<'_> {
         match self.direct() {
-            Some(direct) => Ok(first_from(direct, 0)),
+            Some(direct) => first_from(direct, 0),
             None => leftmost(self.root.load()),
         }
     }
@@ -79,37 +79,42 @@ impl Trie {
             });
         }
         match self.direct() {
-            Some(direct) if matches!(next, Link::Vacant) => Ok(after(direct, prefix)),
+            Some(direct) if matches!(next, Link::Vacant) => after(direct, prefix),
             _ => leftmost(next),
         }
     }
 }
 
 /// The first entry after all that is in the same item of a direct root as `prefix`.
-fn after<'e>(direct: &'e Direct, prefix: Prefix<'_>) -> Option<EntryRef<'e>> {
+fn after<'e>(direct: &'e Direct, prefix: Prefix<'_>) -> Step<'e> {
     let end = Direct::end(index(prefix.data()), prefix.prefixlen());
     let shorter = match prefix.prefixlen().min(Direct::STRIDE) {
         0 => None,
-        len => first_of(direct.ending_at(end, len - 1)),
+        len => first_of(direct.ending_at(end, len - 1))?,
     };
-    shorter.or_else(|| first_from(direct, end + 1))
+    match shorter {
+        None => first_from(direct, end + 1),
+        shorter => Ok(shorter),
+    }
 }
 
 /// The first entry in a direct root's items that end at `from` or later.
-fn first_from(direct: &Direct, mut from: usize) -> Option<EntryRef<'_>> {
+fn first_from(direct: &Direct, mut from: usize) -> Step<'_> {
     while let Some(end) = direct.end_from(from) {
-        let first = first_of(direct.ending_at(end, Direct::STRIDE));
+        let first = first_of(direct.ending_at(end, Direct::STRIDE))?;
         if first.is_some() {
-            return first;
+            return Ok(first);
         }
         from = end + 1;
     }
-    None
+    Ok(None)
 }
 
-/// The first entry at or below one of `links`. What was emptied meanwhile is passed over.
-fn first_of<'e>(mut links: impl Iterator<Item = Link<'e>>) -> Option<EntryRef<'e>> {
-    links.find_map(|link| leftmost(link).ok().flatten())
+/// The first entry at or below one of `links`.
+fn first_of<'e>(mut links: impl Iterator<Item = Link<'e>>) -> Step<'e> {
+    links
+        .find_map(|link| leftmost(link).transpose())
+        .transpose()
 }
 
 /// The first entry at or below `link`; `None` if that is vacant.
