@@ -95,7 +95,8 @@ impl Trie {
         key: Prefix<'_>,
         count: u64,
     ) -> Option<EntryRef<'e>> {
-        // The last two nodes on the way with internal prefixes, and whether there were more.
+        // The last two nodes on the way that may have internal prefixes, and whether there were
+        // more.
         // Address keys of 4 bytes pass no more below a direct root; others rarely need them.
         let (mut last, mut other, mut more) = (None, None, false);
         loop {
@@ -109,7 +110,7 @@ impl Trie {
             if !node.on_path(key) {
                 break;
             }
-            if node.has_internals() {
+            if node.may_have_internals() {
                 more |= other.is_some();
                 other = last.replace(node);
             }

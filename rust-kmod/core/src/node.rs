@@ -64,7 +64,8 @@ impl Head {
         Head(if skip { head | SKIP } else { head })
     }
 
-    /// Not 0 in a node with groups.
+    /// Items before the first child, in a node without groups; of one with groups, the room for
+    /// them, so that it counts as one that may have internal prefixes.
     #[inline]
     fn internals(self) -> usize {
         (self.0 >> 32 & 0xff) as usize
@@ -156,7 +157,7 @@ impl<'a> NodeRef<'a> {
     }
 
     #[inline]
-    pub(super) fn has_internals(self) -> bool {
+    pub(super) fn may_have_internals(self) -> bool {
         self.fixed().head.internals() != 0
     }
 

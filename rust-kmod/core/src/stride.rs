@@ -21,8 +21,8 @@ use super::sync::{AtomicU64, Ordering::Relaxed};
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];
 
-/// 256 bits that a writer changes under its readers' eyes. Whether a bit is seen set before or
-/// after other things is left open: slots say what there is.
+/// 256 bits, updated concurrently with readers; bits are unordered with respect to slots, and slots
+/// are authoritative.
 pub(super) struct SharedBitmap([AtomicU64; 4]);
 
 /// Either of them, word by word.
