@@ -145,12 +145,34 @@ pub(super) fn longest_upto(internal: &impl Words, byte: u8, len: u32) -> u8 {
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
 /// first where ends meet.
 pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -> u32 {
-    let (mut best, mut best_end) = (0, u32::MAX);
-    for len in (0..=8u32).rev() {
-        let from = if after == 0 { 0 } else { after_at(after, len) };
-        let index = first_from(internal, child, len, from);
-        if index != 0 {
-            let end = (index - (1 << len) + 1) << (8 - len);
+    // Shorter ones that end where `after` does: it is in their last branch.
+    let mut shorter = after;
+    while shorter > 1 && shorter & 1 != 0 {
+        shorter >>= 1;
+        if test(internal, shorter as u8) {
+            return shorter;
+        }
+    }
+    let from = match after {
+        0 => 0,
+        _ => {
+            let len = after.ilog2();
+            (after - (1 << len) + 1) << (8 - len)
+        }
+    };
+    let (mut best, mut best_end) = match next_in(child, from, 256) {
+        Some(byte) => (256 + byte, byte),
+        None => (0, u32::MAX),
+    };
+    for len in (0..8).rev() {
+        // The first one of this length that ends at `from` or later.
+        let first = (1 << len) + (from >> (8 - len));
+        // None of the shorter lengths ends earlier.
+        if from > 255 || (from | 255 >> len) >= best_end {
+            break;
+        }
+        if let Some(index) = next_in(internal, first, 2 << len) {
+            let end = ((index - (1 << len) + 1) << (8 - len)) - 1;
             if end < best_end {
                 (best, best_end) = (index, end);
             }
@@ -159,24 +181,17 @@ pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -
     best
 }
 
-/// The least value of length `len` that follows item `after` in post-order.
-fn after_at(after: u32, len: u32) -> u32 {
-    let after_len = 31 - after.leading_zeros();
-    let value = after - (1 << after_len);
-    if len < after_len {
-        value >> (after_len - len)
-    } else {
-        (value + 1) << (len - after_len)
+/// The first set bit from `at` on, before `end`.
+fn next_in(map: &impl Words, mut at: u32, end: u32) -> Option<u32> {
+    while at < end {
+        let word = map.word(at as u8) >> (at & 63);
+        if word != 0 {
+            let found = at + word.trailing_zeros();
+            return (found < end).then_some(found);
+        }
+        at = (at | 63) + 1;
     }
-}
-
-/// Index of the first item of length `len` whose value is at least `from`; 0: none.
-fn first_from(internal: &impl Words, child: &impl Words, len: u32, from: u32) -> u32 {
-    let end = 2 << len;
-    match next_bit(internal, child, (1 << len) + from) {
-        Some(index) if index < end => index,
-        _ => 0,
-    }
+    None
 }
 
 /// The first set bit from `at` on, both bitmaps taken as one of 512 bits, the internal one first.
