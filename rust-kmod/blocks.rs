@@ -20,7 +20,7 @@ use kernel::bpf::{
 
 /// Serves one attempt of an op, under the map's lock.
 ///
-/// Nodes wait for RCU: whoever walks them is in such a section. Entries wait for RCU Tasks Trace:
+/// Nodes wait for RCU: they are only walked in such a section. Entries wait for RCU Tasks Trace:
 /// sleepable programs hold pointers to their values.
 pub(crate) struct Blocks<'a, 'w, 'm>(pub(crate) &'a mut Writer<'w, 'm>);
 

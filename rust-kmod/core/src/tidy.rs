@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What removals left behind for a lack of memory, taken away by later writers: nodes that no
+//! What removals left for lack of memory, taken away by later writers: nodes that no
 //! reader finds any more, and nodes that would be smaller, or not there at all, if there had been
 //! memory for a copy.
 

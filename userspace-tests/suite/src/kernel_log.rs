@@ -13,7 +13,7 @@ const KMSG: &str = "/dev/kmsg";
 /// No record is longer.
 const RECORD: usize = 8192;
 
-/// A reader that stands behind the last record.
+/// A reader positioned after the last record.
 pub struct KernelLog(File);
 
 impl KernelLog {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A page that is not there until the test puts it there: whoever reads it
+//! A page that is not there until the test puts it there: a thread that reads it
 //! sleeps until then, in the kernel too. userfaultfd(2), uapi userfaultfd.h.
 
 use std::{
@@ -105,7 +105,7 @@ impl MissingPage {
 
 impl Drop for MissingPage {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made; its address went to the kernel alone.
+        // SAFETY: the mapping that `new` made; only the kernel knows its address.
         unsafe { libc::munmap(self.page, PAGE) };
     }
 }

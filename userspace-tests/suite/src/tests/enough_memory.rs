@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) never fails for memory while the machine has plenty, also beside
+//! bpf(2) never fails for memory while the machine has plenty, also next to
 //! programs on all CPUs that take what is at hand without waiting.
 //!
 //! LPM_MTRIE_FILL sets the number of prefixes.

@@ -5,7 +5,7 @@
 //! Each round a program (bpf/inner_sleepable.bpf.c) holds all values and sleeps
 //! for a page that is missing; the page comes when every prefix has been deleted
 //! and inserted again, and grace periods of RCU have passed. In the end the
-//! outer map lets go of the inner one, and the program alone has it.
+//! outer map lets go of the inner one, and only the program has it.
 
 use std::{
     os::fd::{AsFd, AsRawFd},

@@ -37,7 +37,7 @@ fn for_cap_bpf(on: Type) -> Result<()> {
     removed(on)?;
     let attr = maps::attr(on, IPV4);
     let errno = unprivileged::errno_with(CAP_BPF, || maps::create_fd(&attr))?;
-    check::equal(errno, 0, "creation with CAP_BPF alone")?;
+    check::equal(errno, 0, "creation with only CAP_BPF")?;
     check::holds(module::is_loaded(), "it loads the module")?;
     loaded_and_idle(on)
 }

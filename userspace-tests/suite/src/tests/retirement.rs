@@ -117,7 +117,10 @@ fn bound(peak: &Peak) -> Result<()> {
     // The debug kernel puts red zones around objects, and keeps freed ones for a while.
     check::holds(
         fault_injection::is_needed_or_there() || peak.slab <= most + OTHERS,
-        &format!("the slabs grew by {} bytes beside {most}", peak.slab),
+        &format!(
+            "the slabs grew by {} bytes, at most {most} are allowed",
+            peak.slab
+        ),
     )
 }
 

@@ -184,7 +184,7 @@ impl Scene {
             match result.as_ref().map_err(|error| error.raw_os_error()) {
                 // The lock gives up when the CPU that holds it is away, as a virtual one may be.
                 Ok(()) | Err(Some(ENOENT | EEXIST | ETIMEDOUT)) => calls += 1,
-                Err(_) => result.context("bpf(2) beside the parked program")?,
+                Err(_) => result.context("bpf(2) next to the parked program")?,
             }
         }
         Ok(calls)
@@ -238,7 +238,7 @@ pub fn delete_some(scene: &Arc<Scene>) -> Thread<()> {
         for number in 0..64 {
             match scene.map.delete(&key(number)) {
                 Err(error) if error.raw_os_error() != Some(ENOENT) => {
-                    bail!("a deletion beside the parked program: {error}")
+                    bail!("a deletion next to the parked program: {error}")
                 }
                 _ => {}
             }
