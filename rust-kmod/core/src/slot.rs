@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Slots: the words of a published structure that say what there is. Bitmaps, directories and counts
-//! may change, too, and are hints: a slot decides.
+//! Slots: the words of a published structure that say what there is. Bitmaps, directories and
+//! counts may change, too, and are hints: a slot decides.
 //!
 //! A slot is null (vacant), or points to a node (tag 0), to an entry (tag 1), or to a leaf whose
 //! prefix ends where the slot begins (tag 3): whoever gets to such a slot is covered, and need not
