@@ -39,7 +39,7 @@ const BATCH: u32 = 10_000;
 
 fn prefixes() -> Result<u32> {
     let debug = fault_injection::is_needed_or_there();
-    let most = if debug { 20_000 } else { 100_000 };
+    let most = if debug { 4_000 } else { 100_000 };
     Ok(random::number("LPM_MTRIE_FILL")?.map_or(most, |number| number as u32))
 }
 
