@@ -12,9 +12,9 @@
 //! never after.
 
 use super::{
-    build::Item,
+    item::Item,
     prefix::{agree, common_bits, Geometry, Prefix},
-    slot::Raw,
+    slot::{Raw, Slot, Target},
 };
 use core::{marker::PhantomData, ptr::NonNull, slice};
 
@@ -105,15 +105,21 @@ impl<'a> EntryRef<'a> {
         unsafe { Raw::internal(self.0) }
     }
 
+    /// For the slots of a full node that the internal prefix is pushed into.
+    pub(super) fn pushed(self) -> Raw {
+        // SAFETY: by the invariants an entry block.
+        unsafe { Raw::pushed(self.0) }
+    }
+
     /// For a slot that `start` bytes lead to.
     pub(super) fn leaf(self, geometry: &Geometry, start: usize) -> Raw {
         // SAFETY: by the invariants an entry block.
         unsafe { Raw::leaf(self.0, self.prefixlen(geometry) as usize == 8 * start) }
     }
 
-    /// Where in a node at `depth`, and as what, this entry belongs; its prefixlen is at least 8 *
-    /// depth.
-    pub(super) fn place(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
+    /// The item of a node at `depth` that this entry is, and what its slot holds; the prefixlen is
+    /// at least 8 * depth.
+    pub(super) fn item(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
         let item = Item::of(self.data(geometry), self.prefixlen(geometry), depth);
         let raw = match item {
             Item::Internal(_) => self.internal(),
@@ -135,6 +141,20 @@ impl<'a> EntryRef<'a> {
     pub(super) fn common(self, geometry: &Geometry, prefix: Prefix<'_>, from: usize) -> u32 {
         let limit = self.prefixlen(geometry).min(prefix.prefixlen());
         common_bits(self.data(geometry), prefix.data(), from, limit)
+    }
+}
+
+impl Slot {
+    /// The entry that the slot leads to. Whoever holds a slot for `'a` is in a reader section or is
+    /// the writer, so the block lives as long.
+    pub(super) fn entry<'a>(&'a self) -> Option<EntryRef<'a>> {
+        match self.acquire().target() {
+            // SAFETY: by the slot's invariants an entry block that was published; it is retired
+            // after it became unreachable, and 'a lies in a reader section that keeps it, or
+            // belongs to the writer, who alone retires.
+            Target::Entry(ptr, _) => Some(unsafe { EntryRef::new(ptr) }),
+            _ => None,
+        }
     }
 }
 

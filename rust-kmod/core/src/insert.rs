@@ -3,15 +3,19 @@
 //! replaced.
 
 use super::{
-    build::{copy, pair, Edit, Item, NewNode},
-    descent::{Descent, End},
+    build::{copy, copy_rest, pair, NewNode},
+    descent::{Descent, End, Place, Way},
     entry::{Entry, EntryRef, NewEntry},
+    full::FullRef,
+    item::Item,
     memory::Memory,
     node::NodeRef,
+    packed::PackedRef,
     prefix::Prefix,
-    slot::Slot,
+    slot::Raw,
     Error, Writer,
 };
+
 /// Which prefixes an update accepts: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -150,9 +154,16 @@ impl Writer<'_> {
         let new = unsafe { EntryRef::new(block) };
         match descent.end {
             End::Item {
-                slot: Some(slot), ..
-            } => slot.publish(new.internal()),
-            _ => descent.slot.publish(new.leaf(geometry, descent.start)),
+                place: Place { node, .. },
+                item: Item::Internal(index),
+                slot: Some(slot),
+            } => {
+                slot.publish(new.internal());
+                if let NodeRef::Full(_) = node {
+                    node.refresh(index);
+                }
+            }
+            _ => descent.way.publish(prefix, new.leaf(geometry, descent.way.start)),
         }
         // SAFETY: the old entry is out of reach for later readers, and is retired this once.
         unsafe { mem.retire_entry(old.ptr(), geometry.entry_layout()) };
@@ -168,66 +179,65 @@ impl Writer<'_> {
         entry: EntryRef<'_>,
     ) -> Option<()> {
         let geometry = &self.trie.geometry;
-        let (slot, start) = (descent.slot, descent.start);
+        let way = &descent.way;
         match descent.end {
-            End::Vacant if descent.above.is_none() => {
-                self.trie
-                    .publish_entrance(prefix, entry.leaf(geometry, start));
-            }
             End::Vacant => {
-                let raw = entry.leaf(geometry, start);
-                self.fill::<M>(descent.above.map(|above| above.node), || slot.publish(raw));
+                self.put::<M>(way, prefix, entry.leaf(geometry, way.start));
             }
-            End::Item {
-                node,
-                slot: Some(vacant),
-                ..
-            } => self.fill::<M>(Some(node), || vacant.publish(entry.internal())),
             End::Leaf { leaf, common } => {
                 let depth = (common / 8) as usize;
-                let skip = prefix.bytes(start, depth);
-                let node = pair(
-                    mem,
-                    depth,
-                    skip,
-                    leaf.place(geometry, depth),
-                    entry.place(geometry, depth),
-                )?;
-                self.publish(mem, slot, node, None);
+                let skip = prefix.bytes(way.start, depth);
+                let (leaf, entry) = (leaf.item(geometry, depth), entry.item(geometry, depth));
+                let node = pair(mem, skip, leaf, entry)?;
+                self.publish::<M>(way, prefix, node);
             }
-            End::Item {
-                node, slot: None, ..
-            } => {
-                let (item, raw) = entry.place(geometry, node.depth());
-                let mut done = false;
-                self.fill::<M>(Some(node), || done = node.put(item, raw));
-                if done {
-                    return Some(());
-                }
-                let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
-                self.publish(mem, slot, new, Some(node));
-            }
-            End::Beside { node, at } => {
-                let (skip, rest) = node.skip().split_at_checked(at - start)?;
+            End::Outside { node, at } => {
+                let (skip, rest) = node.skip().split_at_checked(at - way.start)?;
                 let (byte, rest) = rest.split_first()?;
-                let below = copy(mem, node, Edit::Keep, &[rest])?;
+                let below = copy(mem, node, None, [rest, &[], &[]])?;
                 let below_item = (Item::Child(*byte), below.raw());
-                let Some(split) = pair(mem, at, skip, below_item, entry.place(geometry, at)) else {
+                let Some(split) = pair(mem, skip, below_item, entry.item(geometry, at)) else {
                     below.free(mem);
                     return None;
                 };
                 self.count_new::<M>(&below);
-                self.publish(mem, slot, split, Some(node));
+                self.publish::<M>(way, prefix, split);
+                self.retire_node(mem, node);
+            }
+            End::Item { place, slot, .. } => {
+                let (item, raw) = entry.item(geometry, place.depth());
+                match (slot, place.node) {
+                    (Some(vacant), node) => self.fill::<M>(Some(node), || {
+                        vacant.publish(raw);
+                        if let Item::Internal(index) = item {
+                            node.refresh(index);
+                        }
+                    }),
+                    (None, NodeRef::Full(full)) => {
+                        let old = full.rest();
+                        let new = copy_rest(mem, old, Some((item, raw)))?;
+                        self.replace_rest(mem, full, old, new);
+                        if let Item::Internal(index) = item {
+                            place.node.refresh(index);
+                        }
+                    }
+                    (None, node) => {
+                        let new = copy(mem, node, Some((item, raw)), [node.skip(), &[], &[]])?;
+                        self.publish::<M>(way, prefix, new);
+                        self.retire_node(mem, node);
+                    }
+                }
             }
         }
         Some(())
     }
 
-    /// Does `fill`, which puts an item into `node`.
+    /// Does `fill`, which puts something into a slot of `node`. That may end its being wasteful, or
+    /// begin it: a node with one item depends on what that is.
     fn fill<M: Memory>(&self, node: Option<NodeRef<'_>>, fill: impl FnOnce()) {
         let stats = &self.trie.stats;
         match node {
-            Some(node) if stats.wasteful() > 0 => {
+            Some(node) if stats.wasteful() > 0 || matches!(node, NodeRef::Small(_)) => {
                 let before = node.is_wasteful::<M>();
                 fill();
                 stats.became_wasteful(before, node.is_wasteful::<M>());
@@ -236,23 +246,70 @@ impl Writer<'_> {
         }
     }
 
-    fn count_new<M: Memory>(&self, new: &NewNode) {
-        self.trie.stats.grew(new.size::<M>());
-        self.trie.stats.became_wasteful(false, new.is_lone());
+    pub(super) fn count_new<M: Memory>(&self, new: &NewNode) {
+        let stats = &self.trie.stats;
+        stats.grew(new.size::<M>());
+        // The copy of one with a single item is.
+        stats.became_wasteful(false, new.is_wasteful::<M>());
     }
 
-    /// Puts `new` into `slot` and retires the node that it replaces there.
-    pub(super) fn publish<M: Memory>(
-        &mut self,
-        mem: &mut M,
-        slot: &Slot,
-        new: NewNode,
-        old: Option<NodeRef<'_>>,
-    ) {
+    /// Puts `raw` into the slot that `way` ends at.
+    pub(super) fn put<M: Memory>(&self, way: &Way<'_>, prefix: Prefix<'_>, raw: Raw) {
+        self.fill::<M>(way.holder, || way.publish(prefix, raw));
+    }
+
+    /// Puts `new` into the slot that `way` ends at.
+    pub(super) fn publish<M: Memory>(&self, way: &Way<'_>, prefix: Prefix<'_>, new: NewNode) {
         self.count_new::<M>(&new);
-        slot.publish(new.raw());
-        if let Some(old) = old {
-            self.retire_node(mem, old);
+        self.put::<M>(way, prefix, new.raw());
+    }
+
+    /// Puts `new` into the place of the packed node of `full`, and retires that.
+    pub(super) fn replace_rest<M: Memory>(
+        &self,
+        mem: &mut M,
+        full: FullRef<'_>,
+        old: PackedRef<'_>,
+        new: NewNode,
+    ) {
+        let node = NodeRef::Full(full);
+        self.fill::<M>(Some(node), || full.rest_slot().publish(new.raw()));
+        self.count_new::<M>(&new);
+        self.retire_block(mem, old.ptr(), old.layout());
+    }
+}
+
+impl Way<'_> {
+    /// Puts `raw` into the slot, which is on the way to `prefix`. The writer only.
+    pub(super) fn publish(&self, prefix: Prefix<'_>, raw: Raw) {
+        let Some(node) = self.holder else {
+            self.slot.publish(raw);
+            return;
+        };
+        let byte = prefix.byte(self.start - 1);
+        match node {
+            NodeRef::Full(full) if full.in_array(byte).is_some() && !self.slot.raw().is_taken() => {
+                full.rest().set_in_array(full.rest().in_array() + 1);
+            }
+            _ => {}
         }
+        self.slot.publish(node.child_raw(byte, raw));
+    }
+
+    /// Makes the slot, which is on the way to `prefix` and leads somewhere, lead nowhere. The
+    /// writer only.
+    pub(super) fn vacate(&self, prefix: Prefix<'_>) {
+        let Some(node) = self.holder else {
+            self.slot.publish(Raw::VACANT);
+            return;
+        };
+        let byte = prefix.byte(self.start - 1);
+        match node {
+            NodeRef::Full(full) if full.in_array(byte).is_some() => {
+                full.rest().set_in_array(full.rest().in_array() - 1);
+            }
+            _ => {}
+        }
+        self.slot.publish(node.childless_raw(byte));
     }
 }

@@ -101,11 +101,6 @@ impl<'a> Prefix<'a> {
         (self.prefixlen / 8) as usize
     }
 
-    /// Bits beyond [`depth`](Self::depth), 0 to 7.
-    pub(super) fn rest(&self) -> u32 {
-        self.prefixlen % 8
-    }
-
     /// Byte `i`, or 0 beyond the end (which no caller reaches; it spares a panic path).
     pub(super) fn byte(&self, i: usize) -> u8 {
         self.data.get(i).copied().unwrap_or(0)

@@ -27,15 +27,18 @@ impl Stats {
         self.bytes.load(Relaxed)
     }
 
-    /// How many nodes a copy would make smaller, see `tidy.rs`.
+    /// How many nodes are wasteful, see `tidy.rs`.
     pub(super) fn wasteful(&self) -> u64 {
         self.wasteful.load(Relaxed)
     }
 
-    /// A node is wasteful now, or no more.
+    /// A node was wasteful or not, and is now or not.
     pub(super) fn became_wasteful(&self, before: bool, after: bool) {
-        let count = self.wasteful();
-        let count = count.wrapping_add(after.into()).wrapping_sub(before.into());
+        self.wasteful_more(i64::from(after) - i64::from(before));
+    }
+
+    pub(super) fn wasteful_more(&self, change: i64) {
+        let count = self.wasteful().wrapping_add_signed(change);
         self.wasteful.store(count, Relaxed);
     }
 

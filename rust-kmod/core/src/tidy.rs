@@ -1,37 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What removals left for lack of memory, taken away by later writers: nodes that no
-//! reader finds any more, and nodes that would be smaller, or not there at all, if there had been
-//! memory for a copy.
+//! What removals leave: nodes that are larger than their items need, and nodes that no reader finds
+//! any more. A removal tidies up behind itself; if it lacks memory, later writers on the same way do.
 
 use super::{
-    build::{copy, Edit},
+    build::{copy, copy_rest, front},
     descent::Place,
-    groups::Count,
+    item::Item,
     memory::{Memory, MAX_NODES},
-    node::NodeRef,
+    node::{Link, NodeRef},
+    packed::{self, PACKED},
     prefix::Prefix,
-    slot::{Link, Raw, Slot},
+    slot::{Raw, Slot},
+    small::{self, SMALL},
     Writer, DATA_SIZE_MAX,
 };
 
 /// Nodes that one operation makes smaller.
 const TIDIED: usize = 4;
 
+/// A full node with no more items than this becomes a packed one: fewer than those that made it
+/// full, so that a single prefix that comes and goes does not copy it again and again.
+const FULL_LEAST: usize = PACKED * 2 / 3;
+
+/// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: that takes
+/// half as much, and leaves room for a third more.
+fn packed_is_wasteful<M: Memory>(live: usize, slots: usize) -> bool {
+    2 * M::size_of(packed::layout(live + live / 3)) <= M::size_of(packed::layout(slots))
+}
+
 impl NodeRef<'_> {
-    /// Whether a copy of the node would be smaller, or an item could give its place to.
+    /// Whether the node is worth replacing: by a smaller one, or by its only item.
     pub(super) fn is_wasteful<M: Memory>(self) -> bool {
         let live = self.live();
-        live < 2
-            || match self.groups() {
-                Some((groups, _)) => !self.fits::<M>(groups.count()),
-                None => live < self.slots().len(),
+        match self {
+            NodeRef::Small(node) => {
+                let replaceable = match (live, self.items().next()) {
+                    (0, _) => true,
+                    (1, Some((_, slot))) => {
+                        !matches!(slot.below(), Link::Node(NodeRef::Packed(_) | NodeRef::Full(_)))
+                    }
+                    _ => false,
+                };
+                let smaller = small::layout(live, node.skip().len());
+                replaceable || M::size_of(smaller) < M::size_of(node.layout())
             }
-    }
-
-    /// Whether a node for so many items takes no smaller a block than this one.
-    pub(super) fn fits<M: Memory>(self, count: Count) -> bool {
-        let (needed, _) = count.layout::<M>(self.skip().len());
-        M::size_of(needed) >= M::size_of(self.layout())
+            NodeRef::Packed(node) => live < SMALL || packed_is_wasteful::<M>(live, node.len()),
+            NodeRef::Full(node) => {
+                let rest = node.rest();
+                live <= FULL_LEAST || packed_is_wasteful::<M>(live - rest.in_array(), rest.len())
+            }
+        }
     }
 }
 
@@ -63,24 +81,28 @@ impl Writer<'_> {
     #[cold]
     fn drain<M: Memory>(&mut self, mem: &mut M) {
         let leftover = &self.trie.leftover;
-        for _ in 0..DATA_SIZE_MAX as usize / MAX_NODES {
+        // A full node has two blocks.
+        const NODES: usize = MAX_NODES / 2;
+        for _ in 0..DATA_SIZE_MAX as usize / NODES {
             if leftover.raw().is_vacant() || !mem.reserve(MAX_NODES, 0) {
                 return;
             }
-            for _ in 0..MAX_NODES {
-                let Link::Node(node) = leftover.load() else {
+            for _ in 0..NODES {
+                let Link::Node(node) = leftover.below() else {
                     return;
                 };
-                let mut below = node.slots().iter().map(Slot::raw);
-                let below = below.find(|raw| !raw.is_vacant());
-                leftover.publish(below.unwrap_or(Raw::VACANT));
-                self.retire_node(mem, node);
+                let below = node.items().next();
+                let below = below.map_or(Raw::VACANT, |(_, slot)| slot.raw());
+                leftover.publish(below.with_fallback(false));
+                for (block, layout) in node.blocks() {
+                    self.retire_block(mem, block, layout);
+                }
             }
         }
     }
 
-    /// Puts a smaller copy, or the item that is left, into the place of the first wasteful node on
-    /// the way to `prefix`. `false`: there is none, or no memory.
+    /// Replaces the first wasteful node on the way to `prefix`. `false`: there is none, or no
+    /// memory.
     #[cold]
     fn shrink_one<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> bool {
         let mut wasteful = None;
@@ -89,22 +111,50 @@ impl Writer<'_> {
                 wasteful = Some(place);
             }
         });
-        let Some(Place { slot, node }) = wasteful else {
+        let Some(place) = wasteful else {
             return false;
         };
-        if !mem.reserve(2, 0) {
-            return false;
-        }
-        if node.live() < 2 {
-            let mut items = node.items().filter(|(_, slot)| !slot.raw().is_vacant());
-            return items.next().is_some_and(|(last, last_slot)| {
-                self.give_place(mem, Place { slot, node }, last, last_slot)
-            });
-        }
-        let Some(new) = copy(mem, node, Edit::Keep, &[node.skip()]) else {
-            return false;
+        // A full node's blocks, and a small one below it.
+        mem.reserve(3, 0) && self.shrink(mem, place, prefix).is_some()
+    }
+
+    /// `None`: no memory, and nothing has changed.
+    fn shrink<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        place: Place<'_>,
+        prefix: Prefix<'_>,
+    ) -> Option<()> {
+        let Place { way, node } = place;
+        let live = node.live();
+        let (item, slot) = node.items().next()?;
+        let mut below = None;
+        let new = match (node, item, slot.below()) {
+            (_, _, Link::Entry(entry, _)) if live == 1 => {
+                self.put::<M>(&way, prefix, entry.leaf(&self.trie.geometry, way.start));
+                self.retire_node(mem, node);
+                return Some(());
+            }
+            (_, Item::Child(byte), Link::Node(child)) if live == 1 => match child {
+                NodeRef::Small(_) => {
+                    below = Some(child);
+                    copy(mem, child, None, [node.skip(), &[byte], child.skip()])?
+                }
+                _ => front(mem, node.skip(), byte, child)?,
+            },
+            (NodeRef::Full(full), ..) if live > FULL_LEAST => {
+                let old = full.rest();
+                let new = copy_rest(mem, old, None)?;
+                self.replace_rest(mem, full, old, new);
+                return Some(());
+            }
+            _ => copy(mem, node, None, [node.skip(), &[], &[]])?,
         };
-        self.publish(mem, slot, new, Some(node));
-        true
+        self.publish::<M>(&way, prefix, new);
+        self.retire_node(mem, node);
+        if let Some(below) = below {
+            self.retire_node(mem, below);
+        }
+        Some(())
     }
 }

@@ -7,19 +7,13 @@ use super::{
     model::{Model, Row},
 };
 use crate::{Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
-use core::ptr::NonNull;
-use std::{
-    alloc::{alloc_zeroed, dealloc},
-    vec,
-    vec::Vec,
-};
+use std::{vec, vec::Vec};
 
 pub(super) struct Fixture {
     pub(super) trie: Trie,
     pub(super) heap: Heap,
     pub(super) model: Model,
     pub(super) max_entries: u64,
-    direct: Option<NonNull<u8>>,
 }
 
 pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
@@ -34,16 +28,6 @@ pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
     }
 }
 
-/// Of either kind.
-pub(super) fn fixture(data_size: u16, direct: bool) -> Fixture {
-    // Under Miri, half a megabyte of slots to check after each step takes too long.
-    if direct && !cfg!(miri) {
-        Fixture::with_direct_root(data_size)
-    } else {
-        Fixture::new(data_size)
-    }
-}
-
 impl Fixture {
     pub(super) fn new(data_size: u16) -> Self {
         let trie = Trie::new(Geometry::new(data_size, 8).expect("the size is valid"));
@@ -52,25 +36,6 @@ impl Fixture {
             heap: Heap::default(),
             model: Model::default(),
             max_entries: u64::MAX,
-            direct: None,
-        }
-    }
-
-    /// With a directly indexed root.
-    pub(super) fn with_direct_root(data_size: u16) -> Self {
-        // SAFETY: the layout is not empty.
-        let block = NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) })
-            .expect("the host has memory");
-        let geometry = Geometry::new(data_size, 8).expect("the size is valid");
-        // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
-        let trie = unsafe { Trie::with_direct_root(geometry, block) };
-        let (heap, model) = (Heap::default(), Model::default());
-        Self {
-            trie,
-            heap,
-            model,
-            max_entries: u64::MAX,
-            direct: Some(block),
         }
     }
 
@@ -177,10 +142,10 @@ impl Fixture {
         rows
     }
 
-    /// Compares counters and structure with the model; `vacant`: vacant slots may be there.
-    pub(super) fn check(&mut self, vacant: bool) {
+    /// Compares counters and structure with the model; `failed`: memory may have failed.
+    pub(super) fn check(&mut self, failed: bool) {
         self.heap.grace();
-        check(&self.trie, &self.heap, vacant);
+        check(&self.trie, &self.heap, failed);
         assert_eq!(
             self.trie.len(),
             self.model.rows.len() as u64,
@@ -188,20 +153,16 @@ impl Fixture {
         );
     }
 
-    /// What an empty one of this kind takes.
-    pub(super) fn empty_bytes(&self) -> u64 {
-        self.direct.map_or(0, |_| Trie::DIRECT_LAYOUT.size() as u64)
+    /// Whatever came and went, a node takes at most five times what its items need: a full one of
+    /// 37 items, which would be packed.
+    pub(super) fn check_bytes(&self) {
+        let (bytes, fresh) = (self.trie.bytes(), self.fresh_bytes());
+        assert!(bytes <= 5 * fresh, "{bytes} bytes, where a fresh one takes {fresh}");
     }
 
     /// Bytes of a fresh trie with the same content.
     pub(super) fn fresh_bytes(&self) -> u64 {
-        let size = self.geometry().data_size() as u16;
-        let direct = self.direct.is_some();
-        let mut fresh = if direct {
-            Fixture::with_direct_root(size)
-        } else {
-            Fixture::new(size)
-        };
+        let mut fresh = Fixture::new(self.geometry().data_size() as u16);
         for row in &self.model.rows {
             assert_eq!(
                 fresh.insert((row.prefixlen, &row.data), row.value, Mode::NoExist),
@@ -219,9 +180,5 @@ impl Drop for Fixture {
         // SAFETY: the trie gives up a block of the heap, and no value is used any more.
         let free = |block, layout| unsafe { heap.free(block, layout) };
         self.trie.clear(free, || {});
-        if let Some(block) = self.direct {
-            // SAFETY: allocated with this layout; the empty trie is not used again.
-            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
-        }
     }
 }
