@@ -5,16 +5,16 @@
 //! Everything here happens before publication.
 
 use super::{
-    full,
+    full::{self, FullRef},
     item::Item,
     memory::Memory,
     node::{Link, NodeRef},
     packed::{self, PackedRef, Shape, PACKED},
     slot::{Kind, Raw, Slot},
     small::{self, SMALL},
-    stride::{longest, set},
+    stride::{longest, set, test},
 };
-use core::{alloc::Layout, iter, ptr::NonNull};
+use core::{alloc::Layout, ptr::NonNull};
 
 /// Skipped bytes, in up to three parts that follow each other.
 pub(super) type Skip<'s> = [&'s [u8]; 3];
@@ -30,6 +30,13 @@ pub(super) struct NewNode {
 }
 
 impl Item {
+    fn is_in(self, shape: &Shape) -> bool {
+        match self {
+            Item::Internal(index) => test(&shape.internal, index),
+            Item::Child(byte) => test(&shape.child, byte),
+        }
+    }
+
     fn include(self, shape: &mut Shape) {
         match self {
             Item::Internal(index) => set(&mut shape.internal, index),
@@ -49,11 +56,11 @@ impl NewNode {
         self.raw
     }
 
-    /// Whether it is wasteful from the start, as only small nodes are.
+    /// Whether it is wasteful from the start: only small nodes with one item are.
     pub(super) fn is_wasteful<M: Memory>(&self) -> bool {
         // SAFETY: a node of our own, which nobody frees before we do.
         match unsafe { Link::to(self.raw) } {
-            Link::Node(node @ NodeRef::Small(_)) => node.is_wasteful::<M>(),
+            Link::Node(node @ NodeRef::Small(small)) => small.len() == 1 && node.is_wasteful::<M>(),
             _ => false,
         }
     }
@@ -66,21 +73,22 @@ impl NewNode {
         }
     }
 
-    /// With `items` in the order of their numbers, of which `shape` tells which there are.
+    /// With the items of `content`, at most [`SMALL`].
     fn small(
         mem: &mut impl Memory,
         skip: &[&[u8]],
         shape: &Shape,
-        items: impl Iterator<Item = (Item, Raw)>,
+        content: Content<'_>,
     ) -> Option<Self> {
         let (internals, children) = shape.counts();
         let skip_len = skip.iter().map(|part| part.len()).sum();
         let layout = small::layout(internals + children, skip_len);
         let block = mem.alloc(layout)?;
-        // SAFETY: the block is ours and has the layout; the shape is that of the items, which are
-        // at most SMALL, and no key has more than 255 bytes to skip.
+        let fill = |f: &mut dyn FnMut(Item, Raw)| content.for_each(shape, f);
+        // SAFETY: the block is ours and has the layout; the shape is that of the content, and no
+        // key has more than 255 bytes to skip.
         let raw = unsafe {
-            small::write(block, (internals, children), skip, items);
+            small::write(block, (internals, children), skip, fill);
             Raw::node(block, Kind::Small)
         };
         Some(Self {
@@ -89,19 +97,23 @@ impl NewNode {
         })
     }
 
-    /// With what `slots` hold: internal ones first, then children, both by index.
-    fn packed(
+    /// A packed node of this shape, whose slots `fill` writes.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes a slot for each item: internal ones first, then children, both by index. There
+    /// are at most [`PACKED`] items, or no child but 255.
+    unsafe fn packed(
         mem: &mut impl Memory,
         shape: &Shape,
-        slots: impl Iterator<Item = Raw>,
+        fill: impl FnOnce(NonNull<Slot>),
     ) -> Option<Self> {
         let (internals, children) = shape.counts();
         let layout = packed::layout(internals + children);
         let block = mem.alloc(layout)?;
-        // SAFETY: the block is ours and has the layout; callers have at most PACKED items, or no
-        // child but 255.
+        // SAFETY: the block is ours and has the layout; `fill` completes the node.
         let raw = unsafe {
-            packed::write(block, shape, slots);
+            fill(packed::write(block, shape));
             Raw::node(block, Kind::Packed)
         };
         Some(Self {
@@ -110,38 +122,59 @@ impl NewNode {
         })
     }
 
-    fn full(
-        mem: &mut impl Memory,
-        shape: &Shape,
-        items: impl Iterator<Item = (Item, Raw)> + Clone,
-    ) -> Option<Self> {
-        let in_rest = |(item, _): &(Item, Raw)| matches!(item, Item::Internal(_) | Item::Child(255));
+    /// A packed node with those items of `content` that are in `shape`: all, or all that the array
+    /// of a full node does not hold.
+    fn packed_of(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
+        let fill = |slots: NonNull<Slot>| {
+            let mut count = 0;
+            content.for_each(shape, |item, raw| {
+                if item.is_in(shape) {
+                    // SAFETY: a slot for each item of the shape, of which there is one.
+                    unsafe { slots.add(count).write(Slot::new(raw)) };
+                    count += 1;
+                }
+            });
+        };
+        // SAFETY: callers have at most PACKED items in the shape, or no child but 255; each is in
+        // the content, which comes by number.
+        unsafe { Self::packed(mem, shape, fill) }
+    }
+
+    fn full(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
         let mut rest_shape = Shape {
             internal: shape.internal,
             ..Shape::EMPTY
         };
-        let rest_items = items.clone().filter(in_rest);
-        rest_items.clone().for_each(|(item, _)| item.include(&mut rest_shape));
-        let mut new = Self::packed(mem, &rest_shape, rest_items.map(|(_, raw)| raw))?;
+        let last = Item::Child(u8::MAX);
+        if last.is_in(shape) {
+            last.include(&mut rest_shape);
+        }
+        let mut new = Self::packed_of(mem, &rest_shape, content)?;
         let rest_block = new.blocks[0].map(|(block, _)| block)?;
         let Some(block) = mem.alloc(full::LAYOUT) else {
             new.free(mem);
             return None;
         };
-        // SAFETY: `packed` has just written it, and nobody else knows it.
+        // SAFETY: `packed_of` has just written it, and nobody else knows it.
         let rest = unsafe { PackedRef::new(rest_block) };
-        let pushed = |byte| rest.cover(byte, 7).map_or(Raw::VACANT, |entry| entry.pushed());
+        let pushed = |byte| {
+            rest.cover(byte, 7)
+                .map_or(Raw::VACANT, |entry| entry.pushed())
+        };
         // SAFETY: the block is ours and has the layout; `rest_block` is a packed node.
-        unsafe { full::write(block, rest_block, pushed) };
+        let array = unsafe {
+            full::write(block, rest_block, pushed);
+            FullRef::new(block)
+        };
         let mut children = 0;
-        // SAFETY: `write` has filled the array, which has as many slots as there are bytes.
-        let array = |byte: u8| unsafe { block.cast::<Slot>().add(byte.into()).as_ref() };
-        for (item, raw) in items.filter(|item| !in_rest(item)) {
+        content.for_each(shape, |item, raw| {
             if let Item::Child(byte) = item {
-                array(byte).publish(raw);
-                children += 1;
+                if let Some(slot) = array.in_array(byte) {
+                    slot.publish(raw);
+                    children += 1;
+                }
             }
-        }
+        });
         rest.set_in_array(children);
         // SAFETY: `block` is the array of a full node.
         new.raw = unsafe { Raw::node(block, Kind::Full) };
@@ -159,10 +192,8 @@ impl NewNode {
         let Some(last) = last else {
             return Some(self);
         };
-        let item = Item::Child(last);
-        let mut shape = Shape::EMPTY;
-        item.include(&mut shape);
-        let Some(front) = Self::small(mem, &skip, &shape, iter::once((item, self.raw))) else {
+        let content = Content::of([Some((Item::Child(last), self.raw)), None]);
+        let Some(front) = Self::small(mem, &skip, &content.shape(), content) else {
             self.free(mem);
             return None;
         };
@@ -172,29 +203,62 @@ impl NewNode {
     }
 }
 
-/// A node with `items`, two or more or one that is a node, in the order of their numbers.
-fn make(
-    mem: &mut impl Memory,
-    skip: Skip<'_>,
-    items: impl Iterator<Item = (Item, Raw)> + Clone,
-) -> Option<NewNode> {
-    let mut shape = Shape::EMPTY;
-    items.clone().for_each(|(item, _)| item.include(&mut shape));
-    let (internals, children) = shape.counts();
-    let flagged = |(item, raw): (Item, Raw)| match item {
-        Item::Child(byte) => (item, raw.with_fallback(longest(&shape.internal, byte) != 0)),
-        Item::Internal(_) => (item, raw),
-    };
-    let items = items.map(flagged);
-    match internals + children {
-        0..=SMALL => NewNode::small(mem, &skip, &shape, items),
-        count => {
-            let new = if count <= PACKED {
-                NewNode::packed(mem, &shape, items.map(|(_, raw)| raw))
-            } else {
-                NewNode::full(mem, &shape, items)
-            };
-            new?.behind(mem, skip)
+/// What a new node is to hold.
+#[derive(Clone, Copy)]
+struct Content<'a> {
+    /// The items of this node that are not vacant,
+    node: Option<NodeRef<'a>>,
+    /// and these, by number, which it does not have.
+    added: [Option<(Item, Raw)>; 2],
+}
+
+impl<'a> Content<'a> {
+    fn of(added: [Option<(Item, Raw)>; 2]) -> Self {
+        Self { node: None, added }
+    }
+
+    fn with(node: NodeRef<'a>, added: Option<(Item, Raw)>) -> Self {
+        Self {
+            node: Some(node),
+            added: [added, None],
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        let mut shape = Shape::EMPTY;
+        self.for_each_raw(|item, _| item.include(&mut shape));
+        shape
+    }
+
+    /// Calls `f` with each item and what its slot holds in a node of this shape, by number.
+    fn for_each(&self, shape: &Shape, mut f: impl FnMut(Item, Raw)) {
+        self.for_each_raw(|item, raw| match item {
+            Item::Child(byte) => f(item, raw.with_fallback(longest(&shape.internal, byte) != 0)),
+            Item::Internal(_) => f(item, raw),
+        });
+    }
+
+    fn for_each_raw(&self, mut f: impl FnMut(Item, Raw)) {
+        let mut added = self.added.iter().flatten().copied().peekable();
+        if let Some(node) = self.node {
+            node.for_each(|item, slot| {
+                while let Some((new, raw)) = added.next_if(|new| new.0.number() < item.number()) {
+                    f(new, raw);
+                }
+                f(item, slot.raw());
+            });
+        }
+        added.for_each(|(item, raw)| f(item, raw));
+    }
+
+    /// A node of the kind that so many items ask for.
+    fn make(self, mem: &mut impl Memory, skip: Skip<'_>) -> Option<NewNode> {
+        let shape = self.shape();
+        let (internals, children) = shape.counts();
+        match internals + children {
+            0..=SMALL => NewNode::small(mem, &skip, &shape, self),
+            count if count <= PACKED => NewNode::packed_of(mem, &shape, self)?.behind(mem, skip),
+            _ => NewNode::full(mem, &shape, self)?.behind(mem, skip),
         }
     }
 }
@@ -211,7 +275,7 @@ pub(super) fn pair(
     } else {
         (b, a)
     };
-    make(mem, [skip, &[], &[]], [first, second].into_iter())
+    Content::of([Some(first), Some(second)]).make(mem, [skip, &[], &[]])
 }
 
 /// A node with nothing but one child, which is a node.
@@ -221,7 +285,8 @@ pub(super) fn front(
     byte: u8,
     child: NodeRef<'_>,
 ) -> Option<NewNode> {
-    make(mem, [skip, &[], &[]], iter::once((Item::Child(byte), child.raw())))
+    let item = (Item::Child(byte), child.raw());
+    Content::of([Some(item), None]).make(mem, [skip, &[], &[]])
 }
 
 /// A copy of `from`, with an item that it does not have if there is one to add, and `skip` for its
@@ -237,7 +302,7 @@ pub(super) fn copy(
             return copy_packed(mem, node, added)?.behind(mem, skip);
         }
     }
-    make(mem, skip, merged(from, added))
+    Content::with(from, added).make(mem, skip)
 }
 
 /// A copy of the packed node of a full one, with an item that it does not have if there is one to
@@ -247,34 +312,23 @@ pub(super) fn copy_rest(
     from: PackedRef<'_>,
     added: Option<(Item, Raw)>,
 ) -> Option<NewNode> {
-    let items = merged(NodeRef::Packed(from), added);
-    let mut shape = Shape::EMPTY;
-    items.clone().for_each(|(item, _)| item.include(&mut shape));
-    let flagged = |(item, raw): (Item, Raw)| match item {
-        Item::Child(byte) => raw.with_fallback(longest(&shape.internal, byte) != 0),
-        Item::Internal(_) => raw,
+    let new = match added {
+        Some(added) if NodeRef::Packed(from).live() == from.len() => {
+            copy_packed(mem, from, added)?
+        }
+        _ => {
+            let content = Content::with(NodeRef::Packed(from), added);
+            NewNode::packed_of(mem, &content.shape(), content)?
+        }
     };
-    let new = NewNode::packed(mem, &shape, items.map(flagged))?;
     if let Some((block, _)) = new.blocks[0] {
-        // SAFETY: `packed` has just written it, and nobody else knows it.
+        // SAFETY: the node has just been written, and nobody else knows it.
         unsafe { PackedRef::new(block) }.set_in_array(from.in_array());
     }
     Some(new)
 }
 
-/// The items of `node` that are not vacant, and `added`, by number.
-fn merged<'a>(
-    node: NodeRef<'a>,
-    added: Option<(Item, Raw)>,
-) -> impl Iterator<Item = (Item, Raw)> + Clone + 'a {
-    let items = node.items().map(|(item, slot)| (item, slot.raw()));
-    let new = added.map_or(u32::MAX, |(item, _)| item.number());
-    let before = items.clone().take_while(move |(item, _)| item.number() < new);
-    let after = items.skip_while(move |(item, _)| item.number() < new);
-    before.chain(added).chain(after)
-}
-
-/// [`copy`] of a packed node with no vacant slot, to another one: most of the slots as they are.
+/// A copy of a packed node with no vacant slot, most of the slots as they are.
 fn copy_packed(
     mem: &mut impl Memory,
     from: PackedRef<'_>,
@@ -290,12 +344,45 @@ fn copy_packed(
         }
     };
     let (before, after) = from.slots().split_at_checked(rank)?;
-    let slots = before.iter().map(Slot::raw);
-    let slots = slots.chain(iter::once(raw)).chain(after.iter().map(Slot::raw));
-    let new = NewNode::packed(mem, &shape, slots)?;
+    let fill = |to: NonNull<Slot>| {
+        // SAFETY: the node has a slot more than `from`.
+        unsafe {
+            copy_slots(before, to);
+            to.add(rank).write(Slot::new(raw));
+            copy_slots(after, to.add(rank + 1));
+        }
+    };
+    // SAFETY: the slots of `from` are in this order, and a new one is put in at its rank. `from` had
+    // less than PACKED items, or no child but 255.
+    let new = unsafe { NewNode::packed(mem, &shape, fill) }?;
     if let (Item::Internal(index), Some((block, _))) = (item, new.blocks[0]) {
         // SAFETY: `packed` has just written it, and nobody else knows it.
         NodeRef::Packed(unsafe { PackedRef::new(block) }).refresh(index);
     }
     Some(new)
+}
+
+/// Copies slots as the writer, who alone may read them without atomics: nobody writes them
+/// meanwhile.
+///
+/// # Safety
+///
+/// As many slots may be written at `to`, which nobody else knows.
+#[cfg(not(loom))]
+unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
+    // SAFETY: by the contract; a slot is a pointer in memory.
+    unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
+}
+
+/// As above, for slots that are more than a pointer in memory.
+///
+/// # Safety
+///
+/// As above.
+#[cfg(loom)]
+unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
+    for (i, slot) in from.iter().enumerate() {
+        // SAFETY: by the contract.
+        unsafe { to.add(i).write(Slot::new(slot.raw())) };
+    }
 }

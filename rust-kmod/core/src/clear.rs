@@ -42,10 +42,12 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
         };
         // The node that is being emptied, and the one above it; the top one is above itself.
         let (mut here, mut up) = (top, top);
+        begin(here);
         loop {
             if let Some((slot, below)) = self.empty(here) {
                 slot.publish(up.raw());
                 (here, up) = (below, here);
+                begin(here);
                 continue;
             }
             for (block, layout) in here.blocks() {
@@ -67,7 +69,15 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
     /// Frees the entries in the last slots of `node` and leaves these vacant; the last slot before
     /// them that leads to a node.
     fn empty<'a>(&mut self, node: NodeRef<'a>) -> Option<(&'a Slot, NodeRef<'a>)> {
-        let (array, slots) = node.all_slots();
+        let (array, slots) = match node {
+            NodeRef::Small(node) => (&[][..], node.slots()),
+            NodeRef::Packed(node) => (&[][..], node.slots()),
+            NodeRef::Full(node) => {
+                let rest = node.rest();
+                (&node.children()[..rest.in_array()], rest.slots())
+            }
+        };
+        let mut left = array.len() + slots.len();
         for slot in array.iter().chain(slots).rev() {
             match slot.below() {
                 Link::Vacant => {}
@@ -76,10 +86,24 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
                     self.free(entry.ptr(), self.entry_layout);
                     slot.publish(Raw::VACANT);
                 }
-                Link::Node(below) => return Some((slot, below)),
+                // The slot is to be looked at once more.
+                Link::Node(below) => {
+                    if let NodeRef::Full(full) = node {
+                        full.rest().set_in_array(array.len().min(left));
+                    }
+                    return Some((slot, below));
+                }
             }
+            left -= 1;
         }
         None
+    }
+}
+
+/// A full node's count of children in its array becomes that of the slots that are left to empty.
+fn begin(node: NodeRef<'_>) {
+    if let NodeRef::Full(node) = node {
+        node.rest().set_in_array(node.children().len());
     }
 }
 

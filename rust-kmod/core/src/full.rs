@@ -13,6 +13,7 @@
 
 use super::{
     entry::EntryRef,
+    item::Item,
     packed::PackedRef,
     slot::{Kind, Raw, Slot, Target, NODE_ALIGN},
     stride::Items,
@@ -102,11 +103,18 @@ impl<'a> FullRef<'a> {
         self.rest().cover(byte, len)
     }
 
-    /// The number of the first item from `at` on, vacant or not.
-    pub(super) fn next_number(self, at: u32) -> Option<u32> {
-        match self.rest().next_number(at) {
-            Some(number) if number < 256 => Some(number),
-            _ => Some(256 + self.next_child(at.saturating_sub(256))?),
+    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
+        let mut last = None;
+        self.rest().for_each(|item, slot| match item {
+            Item::Internal(_) => f(item, slot),
+            Item::Child(_) => last = Some((item, slot)),
+        });
+        for (slot, byte) in self.children().iter().zip(0..) {
+            f(Item::Child(byte), slot);
+        }
+        if let Some((item, slot)) = last {
+            f(item, slot);
         }
     }
 }

@@ -182,27 +182,26 @@ impl<'a> NodeRef<'a> {
         }
     }
 
-    /// The items that are not vacant with their slots, by number. The writer only.
-    pub(super) fn items(self) -> impl Iterator<Item = (Item, &'a Slot)> + Clone {
-        let next = move |at| match self {
-            NodeRef::Small(node) => node.next_number(at),
-            NodeRef::Packed(node) => node.next_number(at),
-            NodeRef::Full(node) => node.next_number(at),
+    /// Calls `f` with each item that is not vacant, and its slot, by number. The writer only.
+    #[inline]
+    pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
+        let f = |item, slot: &'a Slot| {
+            if slot.raw().is_taken() {
+                f(item, slot);
+            }
         };
-        iter::successors(next(0), move |number| next(number + 1)).filter_map(move |number| {
-            let item = Item::numbered(number);
-            let slot = self.slot(item)?;
-            slot.raw().is_taken().then_some((item, slot))
-        })
+        match self {
+            NodeRef::Small(node) => node.for_each(f),
+            NodeRef::Packed(node) => node.for_each(f),
+            NodeRef::Full(node) => node.for_each(f),
+        }
     }
 
-    /// The slots of a full node's array, and those of items.
-    pub(super) fn all_slots(self) -> (&'a [Slot], &'a [Slot]) {
-        match self {
-            NodeRef::Small(node) => (&[], node.slots()),
-            NodeRef::Packed(node) => (&[], node.slots()),
-            NodeRef::Full(node) => (node.children(), node.rest().slots()),
-        }
+    /// One of the items that are not vacant, and its slot. The writer only.
+    pub(super) fn any_item(self) -> Option<(Item, &'a Slot)> {
+        let mut found = None;
+        self.for_each(|item, slot| found = Some((item, slot)));
+        found
     }
 
     /// How many items are not vacant. The writer only.

@@ -13,7 +13,8 @@
 
 use super::{
     entry::EntryRef,
-    slot::{Raw, Slot, NODE_ALIGN},
+    item::Item,
+    slot::{Slot, NODE_ALIGN},
     stride::{base_index, below, longest, longest_from, next_in, test, Bitmap, Items},
 };
 use core::{
@@ -219,13 +220,22 @@ impl<'a> PackedRef<'a> {
         None
     }
 
-    /// The number of the first item from `at` on, vacant or not.
-    pub(super) fn next_number(self, at: u32) -> Option<u32> {
+    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
         let Fixed {
             child, internal, ..
         } = self.fixed();
-        next_in(internal, at, 256)
-            .or_else(|| Some(256 + next_in(child, at.saturating_sub(256), 256)?))
+        let mut slots = self.slots().iter();
+        for (word, bits) in internal.iter().chain(child).enumerate() {
+            let mut bits = *bits;
+            while bits != 0 {
+                let number = 64 * word as u32 + bits.trailing_zeros();
+                if let Some(slot) = slots.next() {
+                    f(Item::numbered(number), slot);
+                }
+                bits &= bits - 1;
+            }
+        }
     }
 
     /// How many children are in the array of the full node that this one belongs to. The writer
@@ -254,29 +264,23 @@ impl Items for PackedRef<'_> {
     }
 }
 
-/// Writes a packed node into a fresh block; `slots` come internal ones first, then children, both
-/// by index.
+/// Writes a packed node into a fresh block, but for its slots: internal ones first, then children,
+/// both by index. Returns where they begin.
 ///
 /// # Safety
 ///
-/// The block has the [`layout`] for the items of `shape`, and is nobody else's. `slots` has as
-/// many. There are at most 255 internal prefixes, and children only with at most [`PACKED`] items,
-/// but for child 255.
-pub(super) unsafe fn write(block: NonNull<u8>, shape: &Shape, slots: impl Iterator<Item = Raw>) {
+/// The block has the [`layout`] for the items of `shape`, and is nobody else's. There are at most
+/// 255 internal prefixes, and children only with at most [`PACKED`] items, but for child 255.
+pub(super) unsafe fn write(block: NonNull<u8>, shape: &Shape) -> NonNull<Slot> {
     let fixed = Fixed {
         ranks: Ranks::new(shape),
         child: shape.child,
         internal: shape.internal,
     };
-    let (internals, children) = shape.counts();
     let at = block.cast::<Fixed>();
-    // SAFETY: by the contract the block is ours, and its layout begins with a Fixed.
-    unsafe { at.write(fixed) };
-    let mut count = 0;
-    for raw in slots.take(internals + children) {
-        // SAFETY: by its layout so many slots follow.
-        unsafe { at.add(1).cast::<Slot>().add(count).write(Slot::new(raw)) };
-        count += 1;
+    // SAFETY: by the contract the block is ours, and its layout begins with a Fixed; slots follow.
+    unsafe {
+        at.write(fixed);
+        at.add(1).cast()
     }
-    debug_assert_eq!(count, internals + children, "each slot is written");
 }

@@ -166,32 +166,31 @@ impl<'a> SmallRef<'a> {
         })
     }
 
-    /// The number of the first item from `at` on, vacant or not.
-    pub(super) fn next_number(self, at: u32) -> Option<u32> {
-        self.items().map(Item::number).filter(|n| *n >= at).min()
+    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
+        let (children, slots) = (self.keys().children(), self.slots());
+        let order = (children..slots.len()).rev().chain(0..children);
+        order.for_each(|i| f(self.item(i), &slots[i]));
     }
 
     /// The number of the next item in post-order, see `stride::following`; 0: no more.
     pub(super) fn following(self, after: u32) -> u32 {
         let from = post_order(after);
-        self.items()
-            .map(Item::number)
+        (0..self.len())
+            .map(|i| self.item(i).number())
             .filter(|number| post_order(*number) > from)
             .min_by_key(|number| post_order(*number))
             .unwrap_or(0)
     }
 
-    /// All items, vacant or not, in the order of their slots.
-    fn items(self) -> impl Iterator<Item = Item> {
+    /// The item of slot `i`.
+    fn item(self, i: usize) -> Item {
         let keys = self.keys();
-        let children = keys.children();
-        (0..self.len()).map(move |i| {
-            if i < children {
-                Item::Child(keys.key(i))
-            } else {
-                Item::Internal(keys.key(i))
-            }
-        })
+        if i < keys.children() {
+            Item::Child(keys.key(i))
+        } else {
+            Item::Internal(keys.key(i))
+        }
     }
 }
 
@@ -204,17 +203,18 @@ fn post_order(number: u32) -> u32 {
     1 + 9 * end + (8 - len)
 }
 
-/// Writes a small node into a fresh block. `items` come in the order of their numbers, `children`
-/// of them are children and `internals` are not; `skip` comes in parts, at most 255 bytes in all.
+/// Writes a small node into a fresh block. `fill` calls its argument with each item and what its
+/// slot holds, by number: `internals` and `children` of them. `skip` comes in parts, at most 255
+/// bytes in all.
 ///
 /// # Safety
 ///
-/// The block has the [`layout`] for that, and is nobody else's. `items` has as many as it says.
+/// The block has the [`layout`] for that, and is nobody else's. `fill` makes so many calls.
 pub(super) unsafe fn write(
     block: NonNull<u8>,
     (internals, children): (usize, usize),
     skip: &[&[u8]],
-    items: impl Iterator<Item = (Item, Raw)>,
+    fill: impl FnOnce(&mut dyn FnMut(Item, Raw)),
 ) {
     let skip_len: usize = skip.iter().map(|part| part.len()).sum();
     let mut keys = (children | internals << 4) as u64 | (skip_len as u64) << 8;
@@ -222,18 +222,18 @@ pub(super) unsafe fn write(
     let len = internals + children;
     // SAFETY: by the contract the slots begin there, inside the block.
     let slots = unsafe { block.add(size_of::<Keys>()) }.cast::<Slot>();
-    let mut count = 0;
-    for (number, (item, raw)) in items.take(len).enumerate() {
+    let mut number = 0;
+    fill(&mut |item, raw| {
         let (at, key) = match item {
             Item::Internal(index) => (len - 1 - number, index),
             Item::Child(byte) => (number - internals, byte),
         };
+        number += 1;
         keys |= u64::from(key) << (8 * at);
-        // SAFETY: `at` is below `len`, and the block has so many slots.
+        // SAFETY: by the contract `at` is below `len`, and the block has so many slots.
         unsafe { slots.add(at).write(Slot::new(raw)) };
-        count += 1;
-    }
-    debug_assert_eq!(count, len, "each slot is written");
+    });
+    debug_assert_eq!(number, len, "each slot is written");
     // SAFETY: the block begins with the keys, and has a place for the skipped bytes.
     unsafe {
         block.cast::<Keys>().write(Keys(keys));

@@ -34,7 +34,7 @@ impl NodeRef<'_> {
         let live = self.live();
         match self {
             NodeRef::Small(node) => {
-                let replaceable = match (live, self.items().next()) {
+                let replaceable = match (live, self.any_item()) {
                     (0, _) => true,
                     (1, Some((_, slot))) => {
                         !matches!(slot.below(), Link::Node(NodeRef::Packed(_) | NodeRef::Full(_)))
@@ -91,7 +91,7 @@ impl Writer<'_> {
                 let Link::Node(node) = leftover.below() else {
                     return;
                 };
-                let below = node.items().next();
+                let below = node.any_item();
                 let below = below.map_or(Raw::VACANT, |(_, slot)| slot.raw());
                 leftover.publish(below.with_fallback(false));
                 for (block, layout) in node.blocks() {
@@ -127,7 +127,7 @@ impl Writer<'_> {
     ) -> Option<()> {
         let Place { way, node } = place;
         let live = node.live();
-        let (item, slot) = node.items().next()?;
+        let (item, slot) = node.any_item()?;
         let mut below = None;
         let new = match (node, item, slot.below()) {
             (_, _, Link::Entry(entry, _)) if live == 1 => {

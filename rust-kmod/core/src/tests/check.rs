@@ -53,6 +53,12 @@ pub(super) fn check(trie: &Trie, heap: &Heap, failed: bool) {
     );
 }
 
+fn items(node: NodeRef<'_>) -> Vec<(Item, &Slot)> {
+    let mut items = Vec::new();
+    node.for_each(|item, slot| items.push((item, slot)));
+    items
+}
+
 impl Walk<'_> {
     fn add(&mut self, block: NonNull<u8>, layout: Layout) {
         let addr = block.addr().get();
@@ -70,7 +76,7 @@ impl Walk<'_> {
             for (block, layout) in node.blocks() {
                 self.add(block, layout);
             }
-            let mut below = node.items();
+            let mut below = items(node).into_iter();
             link = below.next().map_or(Link::Vacant, |(_, slot)| slot.below());
             assert!(below.next().is_none(), "a chain does not branch");
         }
@@ -140,7 +146,7 @@ impl Walk<'_> {
         self.wasteful += u64::from(wasteful);
         let before = path.len();
         path.extend(node.skip());
-        let items: Vec<_> = node.items().collect();
+        let items = items(node);
         assert_eq!(items.len(), node.live(), "an item has a slot");
         self.size(node, &items);
         self.slots_say_what_covers(node);
@@ -190,8 +196,8 @@ impl Walk<'_> {
     }
 
     fn slots_say_what_covers(&self, node: NodeRef<'_>) {
-        let internals: Vec<_> = node
-            .items()
+        let internals: Vec<_> = items(node)
+            .into_iter()
             .filter_map(|(item, slot)| match item {
                 Item::Internal(index) => Some((index, slot.entry()?)),
                 Item::Child(_) => None,
