@@ -8,7 +8,7 @@ use super::{
     full::{self, FullRef},
     item::Item,
     memory::Memory,
-    node::{Link, NodeRef},
+    node::NodeRef,
     packed::{self, PackedRef, Shape, PACKED},
     slot::{Kind, Raw, Slot},
     small::{self, SMALL},
@@ -54,15 +54,6 @@ impl NewNode {
     /// For the slot that is to lead here.
     pub(super) fn raw(&self) -> Raw {
         self.raw
-    }
-
-    /// Whether it is wasteful from the start: only small nodes with one item are.
-    pub(super) fn is_wasteful<M: Memory>(&self) -> bool {
-        // SAFETY: a node of our own, which nobody frees before we do.
-        match unsafe { Link::to(self.raw) } {
-            Link::Node(node @ NodeRef::Small(small)) => small.len() == 1 && node.is_wasteful::<M>(),
-            _ => false,
-        }
     }
 
     /// Gives the blocks back unpublished.
@@ -166,16 +157,13 @@ impl NewNode {
             full::write(block, rest_block, pushed);
             FullRef::new(block)
         };
-        let mut children = 0;
         content.for_each(shape, |item, raw| {
             if let Item::Child(byte) = item {
                 if let Some(slot) = array.in_array(byte) {
                     slot.publish(raw);
-                    children += 1;
                 }
             }
         });
-        rest.set_in_array(children);
         // SAFETY: `block` is the array of a full node.
         new.raw = unsafe { Raw::node(block, Kind::Full) };
         new.blocks[1] = Some((block, full::LAYOUT));
@@ -312,20 +300,13 @@ pub(super) fn copy_rest(
     from: PackedRef<'_>,
     added: Option<(Item, Raw)>,
 ) -> Option<NewNode> {
-    let new = match added {
-        Some(added) if NodeRef::Packed(from).live() == from.len() => {
-            copy_packed(mem, from, added)?
-        }
+    match added {
+        Some(added) if NodeRef::Packed(from).live() == from.len() => copy_packed(mem, from, added),
         _ => {
             let content = Content::with(NodeRef::Packed(from), added);
-            NewNode::packed_of(mem, &content.shape(), content)?
+            NewNode::packed_of(mem, &content.shape(), content)
         }
-    };
-    if let Some((block, _)) = new.blocks[0] {
-        // SAFETY: the node has just been written, and nobody else knows it.
-        unsafe { PackedRef::new(block) }.set_in_array(from.in_array());
     }
-    Some(new)
 }
 
 /// A copy of a packed node with no vacant slot, most of the slots as they are.

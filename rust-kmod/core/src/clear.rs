@@ -74,7 +74,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
             NodeRef::Packed(node) => (&[][..], node.slots()),
             NodeRef::Full(node) => {
                 let rest = node.rest();
-                (&node.children()[..rest.in_array()], rest.slots())
+                (&node.children()[..rest.left()], rest.slots())
             }
         };
         let mut left = array.len() + slots.len();
@@ -89,7 +89,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
                 // The slot is to be looked at once more.
                 Link::Node(below) => {
                     if let NodeRef::Full(full) = node {
-                        full.rest().set_in_array(array.len().min(left));
+                        full.rest().set_left(array.len().min(left));
                     }
                     return Some((slot, below));
                 }
@@ -100,10 +100,10 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
     }
 }
 
-/// A full node's count of children in its array becomes that of the slots that are left to empty.
+/// All slots of a full node's array are left to empty.
 fn begin(node: NodeRef<'_>) {
     if let NodeRef::Full(node) = node {
-        node.rest().set_in_array(node.children().len());
+        node.rest().set_left(node.children().len());
     }
 }
 

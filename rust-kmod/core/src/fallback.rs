@@ -15,31 +15,31 @@ use super::{
 };
 
 impl NodeRef<'_> {
-    /// What the slot of `byte` holds when its child is `raw`. The writer only.
-    pub(super) fn child_raw(self, byte: u8, raw: Raw) -> Raw {
-        raw.with_fallback(self.is_covered(byte))
+    /// What `slot`, of `byte`, holds when its child is `raw`. The writer only.
+    pub(super) fn child_raw(self, slot: &Slot, byte: u8, raw: Raw) -> Raw {
+        let old = slot.raw();
+        let covered = match self {
+            _ if !old.is_vacant() => old.has_fallback(),
+            NodeRef::Full(full) if full.in_array(byte).is_some() => false,
+            _ => self.cover(byte, 7).is_some(),
+        };
+        raw.with_fallback(covered)
     }
 
-    /// What the slot of `byte` holds when there is no child. The writer only.
-    pub(super) fn childless_raw(self, byte: u8) -> Raw {
+    /// What `slot`, of `byte`, holds when its child goes. The writer only.
+    pub(super) fn childless_raw(self, slot: &Slot, byte: u8) -> Raw {
         match self {
-            NodeRef::Full(full) if full.in_array(byte).is_some() => full
-                .cover(byte, 7)
-                .map_or(Raw::VACANT, |entry| entry.pushed()),
+            NodeRef::Full(full) if slot.raw().has_fallback() && full.in_array(byte).is_some() => {
+                self.pushed(byte)
+            }
             _ => Raw::VACANT,
         }
     }
 
-    /// Whether an internal prefix covers `byte`.
-    fn is_covered(self, byte: u8) -> bool {
-        if let NodeRef::Full(full) = self {
-            let raw = full.in_array(byte).map(Slot::raw);
-            // Without a child and a pushed entry, there is none.
-            if raw.is_some_and(Raw::is_vacant) {
-                return false;
-            }
-        }
-        self.cover(byte, 7).is_some()
+    /// What the slot of `byte` in a full node's array holds without a child.
+    fn pushed(self, byte: u8) -> Raw {
+        self.cover(byte, 7)
+            .map_or(Raw::VACANT, |entry| entry.pushed())
     }
 
     /// Brings the slots of the bytes that the internal prefix `index` covers up to date, after it
@@ -54,10 +54,10 @@ impl NodeRef<'_> {
                 continue;
             };
             let old = slot.raw();
-            let new = if old.is_taken() {
-                old.with_fallback(self.cover(byte, 7).is_some())
-            } else {
-                self.childless_raw(byte)
+            let new = match self {
+                _ if old.is_taken() => old.with_fallback(self.cover(byte, 7).is_some()),
+                NodeRef::Full(full) if full.in_array(byte).is_some() => self.pushed(byte),
+                _ => old,
             };
             if new != old {
                 slot.publish(new);

@@ -182,7 +182,7 @@ impl Writer<'_> {
         let way = &descent.way;
         match descent.end {
             End::Vacant => {
-                self.put::<M>(way, prefix, entry.leaf(geometry, way.start));
+                way.publish(prefix, entry.leaf(geometry, way.start));
             }
             End::Leaf { leaf, common } => {
                 let depth = (common / 8) as usize;
@@ -207,12 +207,12 @@ impl Writer<'_> {
             End::Item { place, slot, .. } => {
                 let (item, raw) = entry.item(geometry, place.depth());
                 match (slot, place.node) {
-                    (Some(vacant), node) => self.fill::<M>(Some(node), || {
+                    (Some(vacant), node) => {
                         vacant.publish(raw);
                         if let Item::Internal(index) = item {
                             node.refresh(index);
                         }
-                    }),
+                    }
                     (None, NodeRef::Full(full)) => {
                         let old = full.rest();
                         let new = copy_rest(mem, old, Some((item, raw)))?;
@@ -232,36 +232,14 @@ impl Writer<'_> {
         Some(())
     }
 
-    /// Does `fill`, which puts something into a slot of `node`. That may end its being wasteful, or
-    /// begin it: a node with one item depends on what that is.
-    fn fill<M: Memory>(&self, node: Option<NodeRef<'_>>, fill: impl FnOnce()) {
-        let stats = &self.trie.stats;
-        match node {
-            Some(node) if stats.wasteful() > 0 || matches!(node, NodeRef::Small(_)) => {
-                let before = node.is_wasteful::<M>();
-                fill();
-                stats.became_wasteful(before, node.is_wasteful::<M>());
-            }
-            _ => fill(),
-        }
-    }
-
     pub(super) fn count_new<M: Memory>(&self, new: &NewNode) {
-        let stats = &self.trie.stats;
-        stats.grew(new.size::<M>());
-        // The copy of one with a single item is.
-        stats.became_wasteful(false, new.is_wasteful::<M>());
-    }
-
-    /// Puts `raw` into the slot that `way` ends at.
-    pub(super) fn put<M: Memory>(&self, way: &Way<'_>, prefix: Prefix<'_>, raw: Raw) {
-        self.fill::<M>(way.holder, || way.publish(prefix, raw));
+        self.trie.stats.grew(new.size::<M>());
     }
 
     /// Puts `new` into the slot that `way` ends at.
     pub(super) fn publish<M: Memory>(&self, way: &Way<'_>, prefix: Prefix<'_>, new: NewNode) {
         self.count_new::<M>(&new);
-        self.put::<M>(way, prefix, new.raw());
+        way.publish(prefix, new.raw());
     }
 
     /// Puts `new` into the place of the packed node of `full`, and retires that.
@@ -272,9 +250,8 @@ impl Writer<'_> {
         old: PackedRef<'_>,
         new: NewNode,
     ) {
-        let node = NodeRef::Full(full);
-        self.fill::<M>(Some(node), || full.rest_slot().publish(new.raw()));
         self.count_new::<M>(&new);
+        full.rest_slot().publish(new.raw());
         self.retire_block(mem, old.ptr(), old.layout());
     }
 }
@@ -282,34 +259,17 @@ impl Writer<'_> {
 impl Way<'_> {
     /// Puts `raw` into the slot, which is on the way to `prefix`. The writer only.
     pub(super) fn publish(&self, prefix: Prefix<'_>, raw: Raw) {
-        let Some(node) = self.holder else {
-            self.slot.publish(raw);
-            return;
-        };
-        let byte = prefix.byte(self.start - 1);
-        match node {
-            NodeRef::Full(full) if full.in_array(byte).is_some() && !self.slot.raw().is_taken() => {
-                full.rest().set_in_array(full.rest().in_array() + 1);
-            }
-            _ => {}
-        }
-        self.slot.publish(node.child_raw(byte, raw));
+        self.slot.publish(match self.holder {
+            None => raw,
+            Some(node) => node.child_raw(self.slot, prefix.byte(self.start - 1), raw),
+        });
     }
 
-    /// Makes the slot, which is on the way to `prefix` and leads somewhere, lead nowhere. The
-    /// writer only.
+    /// Makes the slot, which is on the way to `prefix`, lead nowhere. The writer only.
     pub(super) fn vacate(&self, prefix: Prefix<'_>) {
-        let Some(node) = self.holder else {
-            self.slot.publish(Raw::VACANT);
-            return;
-        };
-        let byte = prefix.byte(self.start - 1);
-        match node {
-            NodeRef::Full(full) if full.in_array(byte).is_some() => {
-                full.rest().set_in_array(full.rest().in_array() - 1);
-            }
-            _ => {}
-        }
-        self.slot.publish(node.childless_raw(byte));
+        self.slot.publish(match self.holder {
+            None => Raw::VACANT,
+            Some(node) => node.childless_raw(self.slot, prefix.byte(self.start - 1)),
+        });
     }
 }

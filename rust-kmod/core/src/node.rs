@@ -204,14 +204,25 @@ impl<'a> NodeRef<'a> {
         found
     }
 
+    /// How many items are not vacant, if it is less than `enough`, or that. The writer only.
+    pub(super) fn live_upto(self, enough: usize) -> usize {
+        let taken = |slots: &[Slot], enough| {
+            let taken = slots.iter().filter(|slot| slot.raw().is_taken());
+            taken.take(enough).count()
+        };
+        match self {
+            NodeRef::Small(node) => taken(node.slots(), enough),
+            NodeRef::Packed(node) => taken(node.slots(), enough),
+            NodeRef::Full(node) => match taken(node.children(), enough) {
+                count if count < enough => count + taken(node.rest().slots(), enough - count),
+                _ => enough,
+            },
+        }
+    }
+
     /// How many items are not vacant. The writer only.
     pub(super) fn live(self) -> usize {
-        let taken = |slots: &[Slot]| slots.iter().filter(|slot| slot.raw().is_taken()).count();
-        match self {
-            NodeRef::Small(node) => taken(node.slots()),
-            NodeRef::Packed(node) => taken(node.slots()),
-            NodeRef::Full(node) => node.rest().in_array() + taken(node.rest().slots()),
-        }
+        self.live_upto(usize::MAX)
     }
 
     /// The next item after number `after` in post-order that is not vacant; `None`: no more.

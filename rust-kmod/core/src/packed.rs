@@ -8,8 +8,8 @@
 //! 72  slots      one for each bit: internal ones first, then children, both by index
 //! ```
 //!
-//! Only slots change after publication, and a counter that readers do not look at. A full node has
-//! a packed one for what its array does not hold, see `full.rs`.
+//! Only slots change after publication. A full node has a packed one for what its array does not
+//! hold, see `full.rs`.
 
 use super::{
     entry::EntryRef,
@@ -59,8 +59,8 @@ fn ones(map: &Bitmap) -> usize {
 /// Makes the number of any slot the sum of one of these and one popcount.
 #[repr(C)]
 struct Ranks {
-    /// Of a full node's packed one: how many children are in the array. For the writer only.
-    in_array: AtomicU8,
+    /// For `clear`: how many slots of the array are left, where a full node has one.
+    left: AtomicU8,
     /// Bits of the internal bitmap before its words 1, 2, 3.
     internals_before: [u8; 3],
     /// Slots before those of each word of the child bitmap: at most 255, since a node with more
@@ -71,7 +71,7 @@ struct Ranks {
 impl Ranks {
     fn new(shape: &Shape) -> Self {
         let mut ranks = Self {
-            in_array: AtomicU8::new(0),
+            left: AtomicU8::new(0),
             internals_before: [0; 3],
             children_before: [0; 4],
         };
@@ -238,15 +238,14 @@ impl<'a> PackedRef<'a> {
         }
     }
 
-    /// How many children are in the array of the full node that this one belongs to. The writer
-    /// only.
-    pub(super) fn in_array(self) -> usize {
-        self.fixed().ranks.in_array.load(Relaxed).into()
+    /// For `clear`: how many slots of the full node's array are left.
+    pub(super) fn left(self) -> usize {
+        self.fixed().ranks.left.load(Relaxed).into()
     }
 
-    /// The writer only.
-    pub(super) fn set_in_array(self, count: usize) {
-        self.fixed().ranks.in_array.store(count as u8, Relaxed);
+    /// See [`left`](Self::left).
+    pub(super) fn set_left(self, count: usize) {
+        self.fixed().ranks.left.store(count as u8, Relaxed);
     }
 }
 

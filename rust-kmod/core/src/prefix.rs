@@ -4,6 +4,7 @@
 //! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond
 //! prefixlen are carried along (get_next_key shows them) and never compared.
 
+use super::slot::ENTRY_ALIGN;
 use core::alloc::Layout;
 
 /// Bytes of key data that a map may have.
@@ -58,11 +59,11 @@ impl Geometry {
         self.prefixlen_offset() + 2
     }
 
-    /// The block that an entry needs: value, prefixlen, data; 8-byte aligned for the value's sake.
+    /// The block that an entry needs: value, prefixlen, data; aligned for the tags in pointers to it.
     pub const fn entry_layout(&self) -> Layout {
-        // SAFETY: 8 is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below
+        // SAFETY: the alignment is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below
         // isize::MAX.
-        unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), 8) }
+        unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), ENTRY_ALIGN) }
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! So a node may have fewer items than slots. Once a smaller one would do, or the last item could
 //! take the place of the node, it is wasteful, and `tidy.rs` replaces it; without memory for that,
-//! a later writer does.
+//! later writers do.
 //!
 //! There may be nodes with one item, even chains of them, but none without. If the last entry below
 //! such a chain goes, the chain goes with it: one store unlinks it.
@@ -80,55 +80,46 @@ impl Writer<'_> {
                 (above, item, descent.way.slot)
             }
         };
+        let mut wasteful = false;
         match place {
-            Some(place) if place.node.live() > 1 => {
-                self.take_out::<M>(Held { place, item, slot }, prefix);
+            Some(place) if place.node.live_upto(2) > 1 => {
+                Held { place, item, slot }.vacate(prefix);
+                wasteful = place.node.is_wasteful_without::<M>(item);
             }
-            _ => self.take_out_chain::<M>(prefix, slot),
+            _ => self.take_out_chain(prefix, slot),
         }
         self.retire_entry(mem, entry);
+        if wasteful {
+            self.shrink_all(mem, prefix);
+        }
         self.tidy(mem, prefix);
         Ok(())
     }
 
-    /// Makes an item of a node with others vacant.
-    fn take_out<M: Memory>(&self, held: Held<'_>, prefix: Prefix<'_>) {
-        let stats = &self.trie.stats;
-        let node = held.place.node;
-        let before = stats.wasteful() > 0 && node.is_wasteful::<M>();
-        held.vacate(prefix);
-        stats.became_wasteful(before, node.is_wasteful::<M>());
-    }
-
     /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`.
     #[cold]
-    fn take_out_chain<M: Memory>(&mut self, prefix: Prefix<'_>, end: &Slot) {
+    fn take_out_chain(&mut self, prefix: Prefix<'_>, end: &Slot) {
         let trie = self.trie;
-        let (mut branch, mut wasteful) = (None, 0);
-        trie.descend_noting(prefix, |place, item| match place.node.slot(item) {
-            Some(slot) if place.node.live() > 1 => {
-                (branch, wasteful) = (Some(Held { place, item, slot }), 0);
+        let mut branch = None;
+        trie.descend_noting(prefix, |place, item| {
+            if let (Some(slot), true) = (place.node.slot(item), place.node.live_upto(2) > 1) {
+                branch = Some(Held { place, item, slot });
             }
-            _ => wasteful += i64::from(place.node.is_wasteful::<M>()),
         });
         let begin = branch.map_or(&trie.root, |held| held.slot);
         let first = begin.raw();
         match branch {
             None => begin.publish(Raw::VACANT),
-            Some(held) => self.take_out::<M>(held, prefix),
+            Some(held) => held.vacate(prefix),
         }
-        trie.stats.wasteful_more(-wasteful);
         if !ptr::eq(begin, end) {
             self.leave(first.with_fallback(false), end);
+            self.trie.stats.attend();
         }
     }
 
     /// Retires a node to which no slot leads any more.
     pub(super) fn retire_node<M: Memory>(&self, mem: &mut M, node: NodeRef<'_>) {
-        let stats = &self.trie.stats;
-        if stats.wasteful() > 0 {
-            stats.became_wasteful(node.is_wasteful::<M>(), false);
-        }
         for (block, layout) in node.blocks() {
             self.retire_block(mem, block, layout);
         }

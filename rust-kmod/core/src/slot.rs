@@ -2,34 +2,32 @@
 //! Slots: the words of a published structure that say what there is, and the tags of the pointers
 //! in them.
 //!
-//! A slot is vacant, or points to a node or an entry. Entries are 8-byte aligned and nodes 32-byte
-//! aligned, so the low bits are free:
+//! A slot is vacant, or points to an entry, whose block is 16-byte aligned, or to a node, whose
+//! block is 32-byte aligned. So the low bits are free:
 //!
 //! ```text
-//! ENTRY                       an entry
-//!   EXACT                     every key that leads to the slot is covered by it
-//!   EXACT | FALLBACK          as above, but the entry is not the slot's own: it is the longest
-//!                             internal prefix that covers the byte, pushed into a full node's slot
-//! FALLBACK                    an internal prefix of the node that holds the slot covers what the
-//!                             slot leads to (never of an EXACT entry: there is no need to know)
-//! PACKED, FULL, neither       the kind of the node
+//! bit 0   ENTRY      an entry
+//! bit 1   EXACT      of an entry: every key that leads to the slot is covered by it
+//! bit 2   FALLBACK   an internal prefix of the node that holds the slot covers what it leads to
+//! bit 3   PUSHED     of an entry: it is that prefix, the slot leads nowhere (EXACT and FALLBACK too)
+//!         PACKED     of a node: its kind
+//! bit 4   FULL       of a node: its kind
 //! ```
 
 use super::sync::{AtomicPtr, Ordering};
 use core::ptr::{self, NonNull};
 
+/// Alignment of entry blocks.
+pub(super) const ENTRY_ALIGN: usize = 16;
 /// Alignment of node blocks.
 pub(super) const NODE_ALIGN: usize = 32;
 
 const ENTRY: usize = 1;
 const EXACT: usize = 2;
 const FALLBACK: usize = 4;
+const PUSHED: usize = 8;
 const PACKED: usize = 8;
 const FULL: usize = 16;
-
-const ENTRY_TAGS: usize = ENTRY | EXACT | FALLBACK;
-const PUSHED: usize = ENTRY | EXACT | FALLBACK;
-const NODE_TAGS: usize = NODE_ALIGN - 1;
 
 /// How a node is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +46,10 @@ pub(super) enum Target {
 }
 
 /// A tagged pointer as it lies in a slot.
+///
+/// # Invariants
+///
+/// It is null, or a pointer with tags in its low bits, which is not null without them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Raw(*mut u8);
 
@@ -55,6 +57,7 @@ impl Raw {
     pub(super) const VACANT: Raw = Raw(ptr::null_mut());
 
     fn tagged(ptr: NonNull<u8>, tags: usize) -> Self {
+        // INVARIANT: blocks are aligned, so tags take no bit of the address.
         Raw(ptr.as_ptr().map_addr(|addr| addr | tags))
     }
 
@@ -83,7 +86,7 @@ impl Raw {
     ///
     /// `ptr` is an initialised entry block.
     pub(super) unsafe fn pushed(ptr: NonNull<u8>) -> Self {
-        Self::tagged(ptr, PUSHED)
+        Self::tagged(ptr, ENTRY | EXACT | FALLBACK | PUSHED)
     }
 
     /// # Safety
@@ -100,9 +103,9 @@ impl Raw {
 
     /// The same, in a slot whose byte is covered by an internal prefix of its node, or not.
     pub(super) fn with_fallback(self, covered: bool) -> Self {
-        let exact = self.0.addr() & (ENTRY | EXACT) == ENTRY | EXACT;
+        // INVARIANT: null stays null.
         Raw(self.0.map_addr(|addr| {
-            if covered && addr != 0 && !exact {
+            if covered && addr != 0 {
                 addr | FALLBACK
             } else {
                 addr & !FALLBACK
@@ -121,25 +124,30 @@ impl Raw {
 
     /// Whether the slot leads somewhere: it is neither vacant nor holds a pushed entry.
     pub(super) fn is_taken(self) -> bool {
-        !self.is_vacant() && self.0.addr() & ENTRY_TAGS != PUSHED
+        !self.is_vacant() && self.0.addr() & (ENTRY | PUSHED) != ENTRY | PUSHED
     }
 
     #[inline(always)]
     pub(super) fn target(self) -> Target {
         let addr = self.0.addr();
-        let tags = if addr & ENTRY != 0 { ENTRY_TAGS } else { NODE_TAGS };
-        let Some(ptr) = NonNull::new(self.0.map_addr(|addr| addr & !tags)) else {
+        if addr == 0 {
             return Target::Vacant;
+        }
+        // SAFETY, for both: by the invariants not null without the tags.
+        let untagged = |align: usize| unsafe {
+            NonNull::new_unchecked(self.0.map_addr(|addr| addr & !(align - 1)))
         };
         if addr & ENTRY != 0 {
-            Target::Entry(ptr, addr & EXACT != 0)
-        } else if addr & FULL != 0 {
-            Target::Node(ptr, Kind::Full)
-        } else if addr & PACKED != 0 {
-            Target::Node(ptr, Kind::Packed)
-        } else {
-            Target::Node(ptr, Kind::Small)
+            return Target::Entry(untagged(ENTRY_ALIGN), addr & EXACT != 0);
         }
+        let kind = if addr & FULL != 0 {
+            Kind::Full
+        } else if addr & PACKED != 0 {
+            Kind::Packed
+        } else {
+            Kind::Small
+        };
+        Target::Node(untagged(NODE_ALIGN), kind)
     }
 }
 

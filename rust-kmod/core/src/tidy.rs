@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! What removals leave: nodes that are larger than their items need, and nodes that no reader finds
-//! any more. A removal tidies up behind itself; if it lacks memory, later writers on the same way do.
+//! any more. A removal tidies up; if it lacks memory for that, a number of later updates look for
+//! such nodes on their way.
 
 use super::{
     build::{copy, copy_rest, front},
@@ -47,8 +48,18 @@ impl NodeRef<'_> {
             NodeRef::Packed(node) => live < SMALL || packed_is_wasteful::<M>(live, node.len()),
             NodeRef::Full(node) => {
                 let rest = node.rest();
-                live <= FULL_LEAST || packed_is_wasteful::<M>(live - rest.in_array(), rest.len())
+                live <= FULL_LEAST
+                    || packed_is_wasteful::<M>(NodeRef::Packed(rest).live(), rest.len())
             }
+        }
+    }
+
+    /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant: whether the rest of a
+    /// full node is does not depend on children.
+    pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
+        match (self, item) {
+            (NodeRef::Full(_), Item::Child(_)) => self.live_upto(FULL_LEAST + 1) <= FULL_LEAST,
+            _ => self.is_wasteful::<M>(),
         }
     }
 }
@@ -70,9 +81,19 @@ impl Writer<'_> {
         if !self.trie.leftover.raw().is_vacant() {
             self.drain(mem);
         }
+        if self.trie.stats.attention() {
+            self.shrink_all(mem, prefix);
+        }
+    }
+
+    /// Replaces wasteful nodes on the way to `prefix`.
+    #[cold]
+    pub(super) fn shrink_all<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
         for _ in 0..TIDIED {
-            if self.trie.stats.wasteful() == 0 || !self.shrink_one(mem, prefix) {
-                return;
+            match self.shrink_one(mem, prefix) {
+                Some(true) => {}
+                Some(false) => return,
+                None => return self.trie.stats.attend(),
             }
         }
     }
@@ -101,10 +122,9 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces the first wasteful node on the way to `prefix`. `false`: there is none, or no
+    /// Replaces the first wasteful node on the way to `prefix`. `false`: there is none; `None`: no
     /// memory.
-    #[cold]
-    fn shrink_one<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> bool {
+    fn shrink_one<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Option<bool> {
         let mut wasteful = None;
         self.trie.descend_noting(prefix, |place, _| {
             if wasteful.is_none() && place.node.is_wasteful::<M>() {
@@ -112,10 +132,14 @@ impl Writer<'_> {
             }
         });
         let Some(place) = wasteful else {
-            return false;
+            return Some(false);
         };
         // A full node's blocks, and a small one below it.
-        mem.reserve(3, 0) && self.shrink(mem, place, prefix).is_some()
+        if !mem.reserve(3, 0) {
+            return None;
+        }
+        self.shrink(mem, place, prefix)?;
+        Some(true)
     }
 
     /// `None`: no memory, and nothing has changed.
@@ -131,7 +155,7 @@ impl Writer<'_> {
         let mut below = None;
         let new = match (node, item, slot.below()) {
             (_, _, Link::Entry(entry, _)) if live == 1 => {
-                self.put::<M>(&way, prefix, entry.leaf(&self.trie.geometry, way.start));
+                way.publish(prefix, entry.leaf(&self.trie.geometry, way.start));
                 self.retire_node(mem, node);
                 return Some(());
             }

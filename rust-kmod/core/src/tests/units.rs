@@ -19,7 +19,7 @@ fn geometry_has_limits() {
     assert_eq!(ipv4.max_prefixlen(), 32, "8 bits a byte");
     assert_eq!(
         ipv4.entry_layout(),
-        Layout::from_size_align(14, 8).unwrap(),
+        Layout::from_size_align(14, 16).unwrap(),
         "an IPv4 entry fits a block of 16 bytes"
     );
     let odd = Geometry::new(5, 3).expect("valid");
