@@ -206,10 +206,6 @@ impl<'a> NodeRef<'a> {
 
     /// How many items are not vacant, if it is less than `enough`, or that. The writer only.
     pub(super) fn live_upto(self, enough: usize) -> usize {
-        let taken = |slots: &[Slot], enough| {
-            let taken = slots.iter().filter(|slot| slot.raw().is_taken());
-            taken.take(enough).count()
-        };
         match self {
             NodeRef::Small(node) => taken(node.slots(), enough),
             NodeRef::Packed(node) => taken(node.slots(), enough),
@@ -223,6 +219,14 @@ impl<'a> NodeRef<'a> {
     /// How many items are not vacant. The writer only.
     pub(super) fn live(self) -> usize {
         self.live_upto(usize::MAX)
+    }
+
+    /// Whether an item besides `item` is not vacant. The writer only.
+    pub(super) fn has_others(self, item: Item) -> bool {
+        match (self, item) {
+            (NodeRef::Full(node), Item::Child(byte)) if taken(node.near(byte), 2) > 1 => true,
+            _ => self.live_upto(2) > 1,
+        }
     }
 
     /// The next item after number `after` in post-order that is not vacant; `None`: no more.
@@ -242,4 +246,10 @@ impl<'a> NodeRef<'a> {
             }
         }
     }
+}
+
+/// How many slots lead somewhere, if it is less than `enough`, or that.
+pub(super) fn taken(slots: &[Slot], enough: usize) -> usize {
+    let taken = slots.iter().filter(|slot| slot.raw().is_taken());
+    taken.take(enough).count()
 }

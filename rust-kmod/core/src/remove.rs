@@ -82,7 +82,7 @@ impl Writer<'_> {
         };
         let mut wasteful = false;
         match place {
-            Some(place) if place.node.live_upto(2) > 1 => {
+            Some(place) if place.node.has_others(item) => {
                 Held { place, item, slot }.vacate(prefix);
                 wasteful = place.node.is_wasteful_without::<M>(item);
             }
@@ -102,7 +102,7 @@ impl Writer<'_> {
         let trie = self.trie;
         let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            if let (Some(slot), true) = (place.node.slot(item), place.node.live_upto(2) > 1) {
+            if let (Some(slot), true) = (place.node.slot(item), place.node.has_others(item)) {
                 branch = Some(Held { place, item, slot });
             }
         });

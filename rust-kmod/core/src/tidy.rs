@@ -8,7 +8,7 @@ use super::{
     descent::Place,
     item::Item,
     memory::{Memory, MAX_NODES},
-    node::{Link, NodeRef},
+    node::{taken, Link, NodeRef},
     packed::{self, PACKED},
     prefix::Prefix,
     slot::{Raw, Slot},
@@ -54,11 +54,15 @@ impl NodeRef<'_> {
         }
     }
 
-    /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant: whether the rest of a
-    /// full node is does not depend on children.
+    /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
+    ///
+    /// A full node with five children or more in the cache line of a removed one is not looked at
+    /// as a whole: few such nodes have too few items.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
-            (NodeRef::Full(_), Item::Child(_)) => self.live_upto(FULL_LEAST + 1) <= FULL_LEAST,
+            (NodeRef::Full(node), Item::Child(byte)) => {
+                taken(node.near(byte), 5) < 5 && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
+            }
             _ => self.is_wasteful::<M>(),
         }
     }
