@@ -317,12 +317,10 @@ fn copy_packed(
 ) -> Option<NewNode> {
     let mut shape = from.shape();
     item.include(&mut shape);
-    let (rank, raw) = match item {
-        Item::Internal(index) => (from.internal_rank(index), raw),
-        Item::Child(byte) => {
-            let covered = longest(&shape.internal, byte) != 0;
-            (from.child_rank(byte), raw.with_fallback(covered))
-        }
+    let rank = from.rank(item);
+    let raw = match item {
+        Item::Internal(_) => raw,
+        Item::Child(byte) => raw.with_fallback(longest(&shape.internal, byte) != 0),
     };
     let (before, after) = from.slots().split_at_checked(rank)?;
     let fill = |to: NonNull<Slot>| {

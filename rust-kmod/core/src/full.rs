@@ -75,13 +75,6 @@ impl<'a> FullRef<'a> {
         &self.array()[..usize::from(REST)]
     }
 
-    /// Those of them that are in one cache line with that of `byte`.
-    pub(super) fn near(self, byte: u8) -> &'a [Slot] {
-        let first = usize::from(byte & !7);
-        let end = self.children().len().min(first + 8);
-        &self.children()[first..end]
-    }
-
     /// The slot that leads to the packed node.
     pub(super) fn rest_slot(self) -> &'a Slot {
         &self.array()[usize::from(REST)]

@@ -13,6 +13,7 @@ use super::{
     packed::PackedRef,
     prefix::Prefix,
     slot::Raw,
+    small::SMALL,
     Error, Writer,
 };
 
@@ -224,7 +225,13 @@ impl Writer<'_> {
                     (None, node) => {
                         let new = copy(mem, node, Some((item, raw)), [node.skip(), &[], &[]])?;
                         self.publish::<M>(way, prefix, new);
+                        // The one in front of a larger node can be merged with a small one.
+                        let became_small =
+                            matches!(node, NodeRef::Packed(_)) && node.live_upto(SMALL) < SMALL;
                         self.retire_node(mem, node);
+                        if became_small {
+                            self.shrink_all(mem, prefix, 2);
+                        }
                     }
                 }
             }

@@ -221,12 +221,23 @@ impl<'a> NodeRef<'a> {
         self.live_upto(usize::MAX)
     }
 
-    /// Whether an item besides `item` is not vacant. The writer only.
+    /// How many of eight slots around that of `item`, which the node has, are not vacant: about one
+    /// cache line. The writer only.
+    pub(super) fn live_near(self, item: Item) -> usize {
+        let (slots, at) = match (self, item) {
+            (NodeRef::Small(node), _) => (node.slots(), 0),
+            (NodeRef::Packed(node), _) => (node.slots(), node.rank(item)),
+            (NodeRef::Full(node), Item::Child(byte)) if node.in_array(byte).is_some() => {
+                (node.children(), byte.into())
+            }
+            (NodeRef::Full(node), _) => (node.rest().slots(), node.rest().rank(item)),
+        };
+        slots.chunks(8).nth(at / 8).map_or(0, |near| taken(near, 8))
+    }
+
+    /// Whether an item besides `item`, which is not vacant, is not either. The writer only.
     pub(super) fn has_others(self, item: Item) -> bool {
-        match (self, item) {
-            (NodeRef::Full(node), Item::Child(byte)) if taken(node.near(byte), 2) > 1 => true,
-            _ => self.live_upto(2) > 1,
-        }
+        self.live_near(item) > 1 || self.live_upto(2) > 1
     }
 
     /// The next item after number `after` in post-order that is not vacant; `None`: no more.
@@ -249,7 +260,7 @@ impl<'a> NodeRef<'a> {
 }
 
 /// How many slots lead somewhere, if it is less than `enough`, or that.
-pub(super) fn taken(slots: &[Slot], enough: usize) -> usize {
+fn taken(slots: &[Slot], enough: usize) -> usize {
     let taken = slots.iter().filter(|slot| slot.raw().is_taken());
     taken.take(enough).count()
 }

@@ -163,15 +163,21 @@ impl<'a> PackedRef<'a> {
         layout(self.len())
     }
 
-    /// How many slots come before that of a child under `byte`, there or not.
+    /// How many slots come before that of `item`, there or not.
+    pub(super) fn rank(self, item: Item) -> usize {
+        match item {
+            Item::Internal(index) => self.internal_rank(index),
+            Item::Child(byte) => self.child_rank(byte),
+        }
+    }
+
     #[inline]
-    pub(super) fn child_rank(self, byte: u8) -> usize {
+    fn child_rank(self, byte: u8) -> usize {
         let Fixed { ranks, child, .. } = self.fixed();
         usize::from(ranks.children_before[(byte >> 6) as usize]) + below(child, byte)
     }
 
-    /// How many slots come before that of an internal prefix, there or not.
-    pub(super) fn internal_rank(self, index: u8) -> usize {
+    fn internal_rank(self, index: u8) -> usize {
         let Fixed {
             ranks, internal, ..
         } = self.fixed();

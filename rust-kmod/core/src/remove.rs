@@ -90,7 +90,7 @@ impl Writer<'_> {
         }
         self.retire_entry(mem, entry);
         if wasteful {
-            self.shrink_all(mem, prefix);
+            self.shrink_all(mem, prefix, 2);
         }
         self.tidy(mem, prefix);
         Ok(())

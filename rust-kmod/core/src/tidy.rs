@@ -8,7 +8,7 @@ use super::{
     descent::Place,
     item::Item,
     memory::{Memory, MAX_NODES},
-    node::{taken, Link, NodeRef},
+    node::{Link, NodeRef},
     packed::{self, PACKED},
     prefix::Prefix,
     slot::{Raw, Slot},
@@ -22,6 +22,9 @@ const TIDIED: usize = 4;
 /// A full node with no more items than this becomes a packed one: fewer than those that made it
 /// full, so that a single prefix that comes and goes does not copy it again and again.
 const FULL_LEAST: usize = PACKED * 2 / 3;
+
+/// See [`NodeRef::is_wasteful_without`].
+const CROWDED: usize = 5;
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: that takes
 /// half as much, and leaves room for a third more.
@@ -56,13 +59,13 @@ impl NodeRef<'_> {
 
     /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
     ///
-    /// A full node with five children or more in the cache line of a removed one is not looked at
-    /// as a whole: few such nodes have too few items.
+    /// A node with [`CROWDED`] slots around that of the item is not looked at as a whole: few such
+    /// nodes have too few items.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
-            (NodeRef::Full(node), Item::Child(byte)) => {
-                taken(node.near(byte), 5) < 5 && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
-            }
+            (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
+            _ if self.live_near(item) >= CROWDED => false,
+            (NodeRef::Full(_), Item::Child(_)) => self.live_upto(FULL_LEAST + 1) <= FULL_LEAST,
             _ => self.is_wasteful::<M>(),
         }
     }
@@ -86,15 +89,20 @@ impl Writer<'_> {
             self.drain(mem);
         }
         if self.trie.stats.attention() {
-            self.shrink_all(mem, prefix);
+            self.shrink_all(mem, prefix, DATA_SIZE_MAX.into());
         }
     }
 
-    /// Replaces wasteful nodes on the way to `prefix`.
+    /// Replaces wasteful nodes among the last `count` ones on the way to `prefix`.
     #[cold]
-    pub(super) fn shrink_all<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
+    pub(super) fn shrink_all<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        prefix: Prefix<'_>,
+        count: usize,
+    ) {
         for _ in 0..TIDIED {
-            match self.shrink_one(mem, prefix) {
+            match self.shrink_one(mem, prefix, count) {
                 Some(true) => {}
                 Some(false) => return,
                 None => return self.trie.stats.attend(),
@@ -126,12 +134,21 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces the first wasteful node on the way to `prefix`. `false`: there is none; `None`: no
-    /// memory.
-    fn shrink_one<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Option<bool> {
-        let mut wasteful = None;
+    /// Replaces a wasteful node among the last `count` ones on the way to `prefix`. `false`: there
+    /// is none; `None`: no memory.
+    fn shrink_one<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        prefix: Prefix<'_>,
+        count: usize,
+    ) -> Option<bool> {
+        let mut nodes = 0;
+        self.trie.descend_noting(prefix, |_, _| nodes += 1);
+        let (mut wasteful, mut before) = (None, nodes - count.min(nodes));
         self.trie.descend_noting(prefix, |place, _| {
-            if wasteful.is_none() && place.node.is_wasteful::<M>() {
+            if before > 0 {
+                before -= 1;
+            } else if wasteful.is_none() && place.node.is_wasteful::<M>() {
                 wasteful = Some(place);
             }
         });

@@ -131,14 +131,17 @@ impl Walk<'_> {
         for (block, layout) in node.blocks() {
             self.add(block, layout);
         }
+        // A larger one may be, if its items are in few cache lines.
         let wasteful = match node {
-            // It may have so few items if they are in few cache lines.
+            NodeRef::Small(_) => node.is_wasteful::<Heap>(),
+            NodeRef::Packed(_) => node.live() < SMALL - 1,
             NodeRef::Full(_) => node.live() < 25,
-            _ => node.is_wasteful::<Heap>(),
         };
         assert!(
             self.failed || !wasteful,
-            "no node is wasteful where memory never failed"
+            "no node is wasteful where memory never failed: {} items in {} bytes",
+            node.live(),
+            node.blocks().map(|(_, layout)| layout.size()).sum::<usize>()
         );
         let before = path.len();
         path.extend(node.skip());
