@@ -24,7 +24,7 @@ const TIDIED: usize = 4;
 const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].
-const CROWDED: usize = 5;
+const CROWDED: usize = 3;
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: that takes
 /// half as much, and leaves room for a third more.

@@ -135,7 +135,7 @@ impl Walk<'_> {
         let wasteful = match node {
             NodeRef::Small(_) => node.is_wasteful::<Heap>(),
             NodeRef::Packed(_) => node.live() < SMALL - 1,
-            NodeRef::Full(_) => node.live() < 25,
+            NodeRef::Full(_) => node.live() < 15,
         };
         assert!(
             self.failed || !wasteful,
