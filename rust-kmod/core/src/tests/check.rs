@@ -134,7 +134,7 @@ impl Walk<'_> {
         // A larger one may be, if its items are in few cache lines.
         let wasteful = match node {
             NodeRef::Small(_) => node.is_wasteful::<Heap>(),
-            NodeRef::Packed(_) => node.live() < SMALL - 1,
+            NodeRef::Packed(_) => node.live() < 3,
             NodeRef::Full(_) => node.live() < 15,
         };
         assert!(
