@@ -14,6 +14,7 @@ use super::{
     prefix::Prefix,
     slot::Raw,
     small::SMALL,
+    tidy::LOWEST,
     Error, Writer,
 };
 
@@ -230,7 +231,7 @@ impl Writer<'_> {
                             matches!(node, NodeRef::Packed(_)) && node.live_upto(SMALL) < SMALL;
                         self.retire_node(mem, node);
                         if became_small {
-                            self.shrink_all(mem, prefix, 2);
+                            self.shrink_all(mem, prefix, LOWEST);
                         }
                     }
                 }

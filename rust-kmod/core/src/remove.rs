@@ -17,6 +17,7 @@ use super::{
     node::NodeRef,
     prefix::Prefix,
     slot::{Raw, Slot},
+    tidy::LOWEST,
     Error, Writer,
 };
 use core::{
@@ -90,7 +91,7 @@ impl Writer<'_> {
         }
         self.retire_entry(mem, entry);
         if wasteful {
-            self.shrink_all(mem, prefix, 2);
+            self.shrink_all(mem, prefix, LOWEST);
         }
         self.tidy(mem, prefix);
         Ok(())

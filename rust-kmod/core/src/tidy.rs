@@ -16,6 +16,10 @@ use super::{
     Writer, DATA_SIZE_MAX,
 };
 
+/// How many nodes, from the lowest on the way to a prefix on, an update of it may make wasteful: the
+/// one that loses an item, the one above it if the item was a node, and one in front of that.
+pub(super) const LOWEST: usize = 3;
+
 /// Nodes that one operation makes smaller.
 const TIDIED: usize = 4;
 
