@@ -277,6 +277,12 @@ pub(super) fn front(
     Content::of([Some(item), None]).make(mem, [skip, &[], &[]])
 }
 
+/// A full node with the items of a packed one.
+pub(super) fn promoted(mem: &mut impl Memory, from: PackedRef<'_>) -> Option<NewNode> {
+    let content = Content::with(NodeRef::Packed(from), None);
+    NewNode::full(mem, &content.shape(), content)
+}
+
 /// A copy of `from`, with an item that it does not have if there is one to add, and `skip` for its
 /// skipped bytes.
 pub(super) fn copy(

@@ -130,7 +130,11 @@ impl Items for FullRef<'_> {
 
     fn next_child(&self, from: u32) -> Option<u32> {
         let array = self.children().get(from as usize..);
-        match array.unwrap_or(&[]).iter().position(|slot| slot.raw().is_taken()) {
+        match array
+            .unwrap_or(&[])
+            .iter()
+            .position(|slot| slot.raw().is_taken())
+        {
             Some(at) => Some(from + at as u32),
             None => self.rest().next_child(from.max(REST.into())),
         }

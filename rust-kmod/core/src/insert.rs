@@ -3,7 +3,7 @@
 //! replaced.
 
 use super::{
-    build::{copy, copy_rest, pair, NewNode},
+    build::{copy, copy_rest, pair, promoted, NewNode},
     descent::{Descent, End, Place, Way},
     entry::{Entry, EntryRef, NewEntry},
     full::FullRef,
@@ -17,6 +17,12 @@ use super::{
     tidy::LOWEST,
     Error, Writer,
 };
+
+/// One in so many insertions looks for a node to [promote](Writer::promote).
+const PROMOTE: u64 = 1024;
+
+/// How many levels of nodes may be promoted.
+const HIGHEST: usize = 3;
 
 /// Which prefixes an update accepts: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,12 +142,38 @@ impl Position<'_, '_> {
         trie.stats
             .grew(M::size_of(trie.geometry.entry_layout()) as u64);
         trie.stats.entries(1);
+        if trie.len() % PROMOTE == 0 {
+            writer.promote(mem, prefix);
+        }
         writer.tidy(mem, prefix);
         Ok(Outcome::Inserted)
     }
 }
 
 impl Writer<'_> {
+    /// Makes the first packed node among the highest ones on the way to `prefix` a full one. Lookups
+    /// of most keys of a large table pass them.
+    #[cold]
+    fn promote<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
+        let (mut level, mut packed) = (0, None);
+        self.trie.descend_noting(prefix, |place, _| {
+            if let (0..HIGHEST, None, NodeRef::Packed(node)) = (level, packed, place.node) {
+                packed = Some((place.way, node));
+            }
+            level += 1;
+        });
+        let Some((way, node)) = packed else {
+            return;
+        };
+        if !mem.reserve(1, 0) {
+            return;
+        }
+        if let Some(new) = promoted(mem, node) {
+            self.publish::<M>(&way, prefix, new);
+            self.retire_node(mem, NodeRef::Packed(node));
+        }
+    }
+
     fn replace<M: Memory>(
         &mut self,
         mem: &mut M,
@@ -165,7 +197,9 @@ impl Writer<'_> {
                     node.refresh(index);
                 }
             }
-            _ => descent.way.publish(prefix, new.leaf(geometry, descent.way.start)),
+            _ => descent
+                .way
+                .publish(prefix, new.leaf(geometry, descent.way.start)),
         }
         // SAFETY: the old entry is out of reach for later readers, and is retired this once.
         unsafe { mem.retire_entry(old.ptr(), geometry.entry_layout()) };

@@ -63,7 +63,9 @@ impl Geometry {
     pub const fn entry_layout(&self) -> Layout {
         // SAFETY: the alignment is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below
         // isize::MAX.
-        unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), ENTRY_ALIGN) }
+        unsafe {
+            Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), ENTRY_ALIGN)
+        }
     }
 }
 

@@ -127,12 +127,7 @@ impl Writer<'_> {
     }
 
     /// Retires a block of a node to which no slot leads any more.
-    pub(super) fn retire_block<M: Memory>(
-        &self,
-        mem: &mut M,
-        block: NonNull<u8>,
-        layout: Layout,
-    ) {
+    pub(super) fn retire_block<M: Memory>(&self, mem: &mut M, block: NonNull<u8>, layout: Layout) {
         self.trie.stats.shrank(M::size_of(layout) as u64);
         // SAFETY: callers have put something else into the one slot that led to the block, or into
         // the last one on the way to it; it is retired this once.

@@ -44,9 +44,10 @@ impl NodeRef<'_> {
             NodeRef::Small(node) => {
                 let replaceable = match (live, self.any_item()) {
                     (0, _) => true,
-                    (1, Some((_, slot))) => {
-                        !matches!(slot.below(), Link::Node(NodeRef::Packed(_) | NodeRef::Full(_)))
-                    }
+                    (1, Some((_, slot))) => !matches!(
+                        slot.below(),
+                        Link::Node(NodeRef::Packed(_) | NodeRef::Full(_))
+                    ),
                     _ => false,
                 };
                 let smaller = small::layout(live, node.skip().len());
@@ -99,12 +100,7 @@ impl Writer<'_> {
 
     /// Replaces wasteful nodes among the last `count` ones on the way to `prefix`.
     #[cold]
-    pub(super) fn shrink_all<M: Memory>(
-        &mut self,
-        mem: &mut M,
-        prefix: Prefix<'_>,
-        count: usize,
-    ) {
+    pub(super) fn shrink_all<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>, count: usize) {
         for _ in 0..TIDIED {
             match self.shrink_one(mem, prefix, count) {
                 Some(true) => {}

@@ -131,17 +131,19 @@ impl Walk<'_> {
         for (block, layout) in node.blocks() {
             self.add(block, layout);
         }
-        // A larger one may be, if its items are in few cache lines.
+        // A larger one may be, if its items are in few cache lines, or if it was promoted.
         let wasteful = match node {
             NodeRef::Small(_) => node.is_wasteful::<Heap>(),
             NodeRef::Packed(_) => node.live() < 3,
-            NodeRef::Full(_) => node.live() < 15,
+            NodeRef::Full(_) => node.live() < SMALL,
         };
         assert!(
             self.failed || !wasteful,
             "no node is wasteful where memory never failed: {} items in {} bytes",
             node.live(),
-            node.blocks().map(|(_, layout)| layout.size()).sum::<usize>()
+            node.blocks()
+                .map(|(_, layout)| layout.size())
+                .sum::<usize>()
         );
         let before = path.len();
         path.extend(node.skip());

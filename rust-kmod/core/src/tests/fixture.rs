@@ -157,7 +157,10 @@ impl Fixture {
     /// 37 items, which would be packed.
     pub(super) fn check_bytes(&self) {
         let (bytes, fresh) = (self.trie.bytes(), self.fresh_bytes());
-        assert!(bytes <= 5 * fresh, "{bytes} bytes, where a fresh one takes {fresh}");
+        assert!(
+            bytes <= 5 * fresh,
+            "{bytes} bytes, where a fresh one takes {fresh}"
+        );
     }
 
     /// Bytes of a fresh trie with the same content.

@@ -110,10 +110,6 @@ impl Fixture {
             );
             self.check(true);
         }
-        assert_eq!(
-            self.trie.bytes(),
-            0,
-            "an empty trie holds nothing"
-        );
+        assert_eq!(self.trie.bytes(), 0, "an empty trie holds nothing");
     }
 }

@@ -2,7 +2,12 @@
 //! The promises of the interface, one by one, on small tables.
 
 use super::fixture::Fixture;
-use crate::{packed::PACKED, memory::Memory, Error, Geometry, Mode, Outcome, Prefix, Trie};
+use crate::{
+    memory::Memory,
+    node::{Link, NodeRef},
+    packed::PACKED,
+    Error, Geometry, Mode, Outcome, Prefix, Trie,
+};
 use core::alloc::Layout;
 
 const ANY: Mode = Mode::Any;
@@ -328,7 +333,33 @@ fn children_of_a_full_node_come_and_go_in_place() {
     }
     f.check(false);
     let (bytes, fresh) = (f.trie.bytes(), f.fresh_bytes());
-    assert!(bytes < 2 * fresh, "a packed node took over: {bytes}, {fresh}");
+    assert!(
+        bytes < 2 * fresh,
+        "a packed node took over: {bytes}, {fresh}"
+    );
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "thousands of entries take long there")]
+fn the_highest_nodes_of_a_large_table_are_full() {
+    let mut f = Fixture::new(4);
+    // Ten children of the root, with ten children each.
+    for i in 0..2_048u32 {
+        let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
+        f.insert((24, &data), 0, ANY).expect("memory does not fail");
+    }
+    f.check(false);
+    let root = f.trie.root.below();
+    assert!(
+        matches!(root, Link::Node(NodeRef::Full(_))),
+        "the root was promoted"
+    );
+    assert_eq!(f.walk(), f.model.rows, "and holds what it held");
+    for i in 0..2_048u32 {
+        let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
+        f.remove((24, &data)).expect("it is there");
+    }
+    assert_eq!(f.trie.bytes(), 0, "nothing is left");
 }
 
 /// What 100 insertions and removals of `key` retire, in bytes each.
@@ -347,7 +378,9 @@ fn retired_by(f: &mut Fixture, key: (u32, &[u8])) -> usize {
 #[test]
 fn a_prefix_that_comes_and_goes_retires_little() {
     let mut worst = 0;
-    for count in [0, 1, 2, 5, 6, 7, 8, 15, 16, 22, 23, 24, 54, 55, 56, 57, 128, 254u8] {
+    for count in [
+        0, 1, 2, 5, 6, 7, 8, 15, 16, 22, 23, 24, 54, 55, 56, 57, 128, 254u8,
+    ] {
         // A node of so many children, or internal prefixes, below skipped bytes, or alone.
         for (internal, skip) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut f = Fixture::new(8);
@@ -357,10 +390,12 @@ fn a_prefix_that_comes_and_goes_retires_little() {
                     true => (24 + u32::from(byte) % 7, data(byte)),
                     false => (32, data(byte)),
                 };
-                f.insert((len, &data), 0, ANY).expect("memory does not fail");
+                f.insert((len, &data), 0, ANY)
+                    .expect("memory does not fail");
             }
             if !skip {
-                f.insert((8, &[1; 8]), 0, ANY).expect("memory does not fail");
+                f.insert((8, &[1; 8]), 0, ANY)
+                    .expect("memory does not fail");
             }
             for key in [
                 (32, data(255)),
