@@ -11,7 +11,7 @@
 use super::{
     entry::{Entry, EntryRef},
     node::Link,
-    prefix::{Geometry, Prefix},
+    prefix::Prefix,
     slot::{Raw, Slot},
     Reader, Trie,
 };
@@ -30,27 +30,54 @@ impl Trie {
     ///
     /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
     /// key's bytes, and is taken again only if a writer inserted or removed a prefix meanwhile.
-    #[inline(always)]
+    #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
-        // A copy, of which the compiler can know that it does not change.
-        let geometry = self.geometry;
-        if key.data().len() != geometry.data_size() {
+        if key.data().len() != self.geometry.data_size() {
             return None;
         }
-        let count = self.changes.now();
-        let entry = self.descend_for(&geometry, key, count)?;
+        let entry = self.descend_for(key)?;
         Some(Entry::new(entry, &self.geometry))
     }
 
-    // Always inlined: a caller that knows how long keys are makes it shorter.
+    /// As [`longest_match`](Self::longest_match), for a caller who knows how long keys are: `data`
+    /// has the geometry's size, or nothing is found. It is faster, most of all where there is at
+    /// most one entry.
     #[inline(always)]
-    fn descend_for<'e>(
+    pub fn longest_match_sized<'e, const N: usize>(
         &'e self,
-        geometry: &Geometry,
-        key: Prefix<'_>,
-        count: u64,
-    ) -> Option<EntryRef<'e>> {
+        reader: &'e Reader,
+        prefixlen: u32,
+        data: &[u8; N],
+    ) -> Option<Entry<'e>> {
+        let _ = reader;
+        let key = Prefix::new(&self.geometry, prefixlen, data)?;
+        // SAFETY: acquired from a slot of the trie, in the section that `'e` lies in.
+        let entry = match unsafe { Link::to(self.root.acquire()) } {
+            // At this moment the trie has no entry,
+            Link::Vacant => None,
+            // or only this one.
+            Link::Entry(leaf, _) => leaf.covers(&self.geometry, key, 0).then_some(leaf),
+            Link::Node(_) => self.descend_for_sized(prefixlen, data),
+        };
+        Some(Entry::new(entry?, &self.geometry))
+    }
+
+    /// As [`descend_for`](Self::descend_for), compiled for one size.
+    #[inline(never)]
+    fn descend_for_sized<const N: usize>(
+        &self,
+        prefixlen: u32,
+        data: &[u8; N],
+    ) -> Option<EntryRef<'_>> {
+        self.descend_for(Prefix::new(&self.geometry, prefixlen, data)?)
+    }
+
+    #[inline(always)]
+    fn descend_for<'e>(&'e self, key: Prefix<'_>) -> Option<EntryRef<'e>> {
+        // A copy, of which the compiler can know that it does not change.
+        let geometry = &{ self.geometry };
+        let count = self.changes.now();
         let (mut raw, mut start) = (self.root.acquire(), 0);
         // The last node on the way whose internal prefixes cover the key, and its byte of the key.
         let mut last = None;

@@ -118,10 +118,17 @@ impl Fixture {
         // SAFETY: one thread; nothing is freed while the reader lives.
         let reader = unsafe { Reader::assume() };
         let geometry = self.geometry();
-        let found = self
-            .trie
-            .longest_match(&reader, Prefix::new(&geometry, key.0, key.1)?)?;
-        Some(row(&found, geometry.data_size()))
+        let prefix = Prefix::new(&geometry, key.0, key.1)?;
+        let found = self.trie.longest_match(&reader, prefix);
+        if let Ok(data) = <&[u8; 4]>::try_from(key.1) {
+            let sized = self.trie.longest_match_sized(&reader, key.0, data);
+            assert_eq!(
+                sized.map(|entry| entry.value_ptr()),
+                found.map(|entry| entry.value_ptr()),
+                "a lookup for one size finds the same"
+            );
+        }
+        Some(row(&found?, geometry.data_size()))
     }
 
     pub(super) fn next(&self, key: Option<(u32, &[u8])>) -> Option<Row> {
