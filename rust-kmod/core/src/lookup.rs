@@ -143,11 +143,16 @@ impl Trie {
     }
 
     /// The longest match, in one pass.
+    ///
+    /// The same words decide as in [`descend_for`](Self::descend_for), so that a lookup that ends
+    /// here and one that ends there agree on the order of changes.
     fn descend_testing(&self, key: Prefix<'_>) -> Match<'_> {
-        let (mut slot, mut start) = (&self.root, 0);
+        let (mut raw, mut start) = (self.root.acquire(), 0);
         let mut best = None;
         loop {
-            let node = match slot.below() {
+            // SAFETY: acquired from a slot of the trie, in the section that the result's lifetime
+            // lies in.
+            let node = match unsafe { Link::to(raw) } {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
                     return Match::Leaf(leaf)
@@ -160,14 +165,19 @@ impl Trie {
             let depth = start + node.skip().len();
             let byte = key.byte(depth);
             let beyond = key.prefixlen().saturating_sub(8 * depth as u32);
-            best = node.cover(byte, beyond.min(7)).or(best);
             if beyond < 8 {
+                best = node.cover(byte, beyond).or(best);
                 break;
             }
-            let Some(next) = node.child(byte) else {
+            raw = node.child(byte).map_or(Raw::VACANT, Slot::acquire);
+            if raw.is_vacant() {
+                best = node.cover_of_vacant(byte).or(best);
                 break;
-            };
-            (slot, start) = (next, depth + 1);
+            }
+            if raw.has_fallback() {
+                best = node.cover(byte, 7).or(best);
+            }
+            start = depth + 1;
         }
         Match::Shorter(best)
     }

@@ -31,7 +31,7 @@ use core::{
 pub(super) const PACKED: usize = 55;
 /// Few, to have all kinds of nodes in a model.
 #[cfg(loom)]
-pub(super) const PACKED: usize = 4;
+pub(super) const PACKED: usize = 5;
 
 /// Which items a node has.
 #[derive(Clone, Copy)]

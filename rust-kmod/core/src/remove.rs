@@ -87,7 +87,12 @@ impl Writer<'_> {
                 Held { place, item, slot }.vacate(prefix);
                 wasteful = place.node.is_wasteful_without::<M>(item);
             }
-            _ => self.take_out_chain(prefix, slot),
+            _ => {
+                if let Some(place) = place {
+                    Held { place, item, slot }.vacate(prefix);
+                }
+                self.take_out_chain(prefix, slot);
+            }
         }
         self.retire_entry(mem, entry);
         if wasteful {
@@ -97,14 +102,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`.
+    /// Unlinks the nodes on the way to `prefix` that held nothing but its entry, which was in `end`.
     #[cold]
     fn take_out_chain(&mut self, prefix: Prefix<'_>, end: &Slot) {
         let trie = self.trie;
         let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            if let (Some(slot), true) = (place.node.slot(item), place.node.has_others(item)) {
-                branch = Some(Held { place, item, slot });
+            if let Some(slot) = place.node.slot(item).filter(|slot| !ptr::eq(*slot, end)) {
+                if place.node.has_others(item) {
+                    branch = Some(Held { place, item, slot });
+                }
             }
         });
         let begin = branch.map_or(&trie.root, |held| held.slot);
