@@ -7,7 +7,10 @@
 //! and 1 to 256 bytes of data, of which the first bit is the highest one of the first byte.
 
 use crate::{
-    blocks::Blocks,
+    blocks::{
+        object_size,
+        Blocks, //
+    },
     trie::{
         Entry,
         Error as TrieError,
@@ -39,8 +42,7 @@ use kernel::{
         },
         mem::{
             self,
-            Allocator,
-            Area, //
+            Allocator, //
         },
         writers::Writers, //
     },
@@ -52,10 +54,6 @@ use kernel::{
 /// Bytes of a key before its data.
 const PREFIXLEN_SIZE: usize = 4;
 
-/// From this many entries on, a map has a directly indexed root: it makes lookups faster and takes
-/// a megabyte, see docs/node-layout.md.
-const MANY: u32 = 65_536;
-
 /// The flags that a map may have.
 const FLAGS: u32 = flags::NO_PREALLOC | flags::NUMA_NODE | flags::ACCESS;
 
@@ -66,8 +64,6 @@ pub(crate) struct LpmMtrie {
     /// Those of `trie`.
     #[pin]
     writers: Writers,
-    /// Used by `trie`, hence dropped after it.
-    _direct_root: Option<Area<u64>>,
 }
 
 /// The first field of a key, in bits.
@@ -79,7 +75,7 @@ fn prefixlen(key: Key<'_>) -> Result<u32> {
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
     let geometry = Geometry::new(data_size, u32::try_from(value_size).ok()?)?;
-    (geometry.entry_layout().size() <= mem::OBJECT_MAX).then_some(geometry)
+    (object_size(geometry.entry_layout()) <= mem::OBJECT_MAX).then_some(geometry)
 }
 
 impl LpmMtrie {
@@ -166,19 +162,8 @@ impl Operations for LpmMtrie {
 
     fn new(map: &NewMap) -> impl PinInit<Self, Error> {
         let geometry = geometry(map.key_size(), map.value_size()).ok_or(EINVAL);
-        let direct_root = (map.max_entries() >= MANY)
-            .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size() / size_of::<u64>()))
-            .transpose();
         try_pin_init!(Self {
-            _direct_root: direct_root?,
-            trie: match &_direct_root {
-                // SAFETY: The block is zeroed, of this size, aligned to 8 as its layout asks,
-                // used by this trie alone, and dropped after it.
-                Some(block) => unsafe {
-                    Trie::with_direct_root(geometry?, NonNull::from(&**block).cast())
-                },
-                None => Trie::new(geometry?),
-            },
+            trie: Trie::new(geometry?),
             writers <- Writers::new(map),
         })
     }
@@ -214,7 +199,7 @@ impl Operations for LpmMtrie {
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
-        let size = self.trie.geometry().entry_layout().size();
+        let size = object_size(self.trie.geometry().entry_layout());
         let max_entries = u64::from(map.max_entries());
         self.with_prefix(key, |prefix| {
             // A large value takes a new entry in any case; a small one is stored at once into the
@@ -342,7 +327,7 @@ mod tests {
     #[test]
     fn an_ipv4_entry_with_a_counter_fills_16_bytes() -> Result {
         let geometry = geometry(PREFIXLEN_SIZE + 4, 8).ok_or(EINVAL)?;
-        assert!(geometry.entry_layout().size() <= 16);
+        assert_eq!(object_size(geometry.entry_layout()), 16);
         Ok(())
     }
 }

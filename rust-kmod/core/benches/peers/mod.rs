@@ -11,9 +11,6 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Looks all addresses up, and returns the exclusive or of the values found.
 pub type Lookup<const N: usize> = Box<dyn Fn(&[[u8; N]]) -> u64>;
 
-/// From how many entries on a map has a directly indexed root: `MANY` in rust-kmod/map.rs.
-const MANY: usize = 65_536;
-
 fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lookup<N> {
     Box::new(move |probes| {
         probes
@@ -25,11 +22,10 @@ fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lo
 /// A family of addresses of `$bits` bits, which the crates know as `$int`, `$addr` and `$prefix`.
 macro_rules! family {
     ($name:ident, $bits:literal, $int:ty, $addr:ty, $prefix:ty) => {
-        /// `(crate, lookup)`; the first is this one, with the root that a map made for so many
-        /// entries has. The rows are inserted in random order.
+        /// `(crate, lookup)`; the first is this one. The rows are inserted in random order.
         pub fn $name(table: &Table<{ $bits / 8 }>) -> Vec<(&'static str, Lookup<{ $bits / 8 }>)> {
             let rows = table.shuffled();
-            let mtrie = Mtrie::of(&rows, rows.len() >= MANY);
+            let mtrie = Mtrie::of(&rows);
             let mut prefix_map = PrefixMap::<($int, u8), u64>::new();
             let mut treebitmap = IpLookupTable::<$addr, u64>::new();
             let mut radix = RTrieMap::<$prefix, u64>::with_root(0);

@@ -3,43 +3,29 @@
 
 use super::{clock, slab::Slab};
 use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
-use std::{
-    alloc::{alloc_zeroed, dealloc},
-    ptr::NonNull,
-};
 
 pub struct Mtrie {
     pub trie: Trie,
     pub slab: Slab,
     reader: Reader,
-    direct: Option<NonNull<u8>>,
 }
 
 impl Mtrie {
-    /// For keys of `data_size` bytes and values of 8; `direct`: with a directly indexed root.
-    pub fn new(data_size: u16, direct: bool) -> Self {
+    /// For keys of `data_size` bytes and values of 8.
+    pub fn new(data_size: u16) -> Self {
         let geometry = Geometry::new(data_size, 8).expect("a valid size");
-        // SAFETY: the layout is not empty.
-        let direct = direct
-            .then(|| NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) }).expect("memory"));
-        let trie = match direct {
-            // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
-            Some(block) => unsafe { Trie::with_direct_root(geometry, block) },
-            None => Trie::new(geometry),
-        };
         // SAFETY: retired blocks are freed in writing calls only, which take the fixture
         // exclusively.
         let reader = unsafe { Reader::assume() };
         Self {
-            trie,
+            trie: Trie::new(geometry),
             slab: Slab::default(),
             reader,
-            direct,
         }
     }
 
-    pub fn of<const N: usize>(rows: &[(u32, [u8; N], u64)], direct: bool) -> Self {
-        let mut this = Self::new(N as u16, direct);
+    pub fn of<const N: usize>(rows: &[(u32, [u8; N], u64)]) -> Self {
+        let mut this = Self::new(N as u16);
         for (len, data, value) in rows {
             this.insert(*len, data, *value);
         }
@@ -119,9 +105,5 @@ impl Mtrie {
 impl Drop for Mtrie {
     fn drop(&mut self) {
         self.clear();
-        if let Some(block) = self.direct {
-            // SAFETY: allocated with this layout; the empty trie is not used again.
-            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
-        }
     }
 }
