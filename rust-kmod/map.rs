@@ -95,26 +95,33 @@ impl LpmMtrie {
     #[inline(always)]
     fn find<const N: usize>(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
-        let prefix = Prefix::new(self.trie.geometry(), prefixlen(key).ok()?, &data)?;
-        self.longest_match(prefix)
+        let prefixlen = prefixlen(key).ok()?;
+        in_section(|section| {
+            let found = self.trie.longest_match_sized(section, prefixlen, &data)?;
+            Some(found.value_ptr())
+        })
     }
 
     /// As [`Self::find`], for data of any size. Not inlined, for its buffer's sake.
     #[inline(never)]
     fn find_any(&self, key: Key<'_>) -> Option<NonNull<u8>> {
-        self.with_prefix(key, |prefix| self.longest_match(prefix))
-            .ok()?
+        self.with_prefix(key, |prefix| {
+            in_section(|section| Some(self.trie.longest_match(section, prefix)?.value_ptr()))
+        })
+        .ok()?
     }
+}
 
-    #[inline(always)]
-    fn longest_match(&self, prefix: Prefix<'_>) -> Option<NonNull<u8>> {
-        // Sleepable programs are in a section of RCU Tasks Trace only, and nodes wait for RCU.
-        let _guard = rcu::read_lock();
-        // SAFETY: `_guard` is a section that delays the freeing of nodes, and of entries, whose
-        // grace period implies one of RCU. It outlives the reader.
-        let section = unsafe { TrieReader::assume() };
-        Some(self.trie.longest_match(&section, prefix)?.value_ptr())
-    }
+/// Calls `f` in a section in which the nodes of a trie may be walked.
+///
+/// Sleepable programs are in a section of RCU Tasks Trace only, and nodes wait for RCU.
+#[inline(always)]
+fn in_section<R>(f: impl FnOnce(&TrieReader) -> R) -> R {
+    let _guard = rcu::read_lock();
+    // SAFETY: `_guard` is a section that delays the freeing of nodes, and of entries, whose grace
+    // period implies one of RCU. It outlives the reader.
+    let section = unsafe { TrieReader::assume() };
+    f(&section)
 }
 
 /// A new entry in `block`, if there is one.
@@ -265,17 +272,16 @@ impl Operations for LpmMtrie {
         next: NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
-        let _guard = rcu::read_lock();
-        // SAFETY: As in `longest_match()`.
-        let section = unsafe { TrieReader::assume() };
-        let entry = match key {
-            // An invalid key is treated as unknown: iteration restarts.
-            Some(key) => self
-                .with_prefix(key, |prefix| self.trie.next(&section, Some(prefix)))
-                .unwrap_or_else(|_| self.trie.first(&section)),
-            None => self.trie.first(&section),
-        };
-        store_key(entry.ok_or(ENOENT)?, next)
+        in_section(|section| {
+            let entry = match key {
+                // An invalid key is treated as unknown: iteration restarts.
+                Some(key) => self
+                    .with_prefix(key, |prefix| self.trie.next(section, Some(prefix)))
+                    .unwrap_or_else(|_| self.trie.first(section)),
+                None => self.trie.first(section),
+            };
+            store_key(entry.ok_or(ENOENT)?, next)
+        })
     }
 
     fn check_btf(&self, _map: &RawMap, key: BtfType<'_>, _value: BtfType<'_>) -> Result {

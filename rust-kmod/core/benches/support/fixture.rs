@@ -63,8 +63,8 @@ impl Mtrie {
 
     #[inline]
     pub fn lookup<const N: usize>(&self, data: &[u8; N]) -> Option<u64> {
-        let prefix = Prefix::new(self.trie.geometry(), 8 * N as u32, data)?;
-        let entry = self.trie.longest_match(&self.reader, prefix)?;
+        let len = 8 * N as u32;
+        let entry = self.trie.longest_match_sized(&self.reader, len, data)?;
         // SAFETY: values are 8 bytes, written before insertion and not changed.
         Some(unsafe { entry.value_ptr().cast::<u64>().read() })
     }
