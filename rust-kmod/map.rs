@@ -75,7 +75,7 @@ fn prefixlen(key: Key<'_>) -> Result<u32> {
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
     let geometry = Geometry::new(data_size, u32::try_from(value_size).ok()?)?;
-    (object_size(geometry.entry_layout()) <= mem::OBJECT_MAX).then_some(geometry)
+    (object_size(geometry.largest_entry()) <= mem::OBJECT_MAX).then_some(geometry)
 }
 
 impl LpmMtrie {
@@ -206,9 +206,9 @@ impl Operations for LpmMtrie {
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
-        let size = object_size(self.trie.geometry().entry_layout());
         let max_entries = u64::from(map.max_entries());
         self.with_prefix(key, |prefix| {
+            let size = object_size(self.trie.geometry().entry_layout(prefix));
             // A large value takes a new entry in any case; a small one is stored at once into the
             // entry that is there.
             let mut entry = if value.fits_one_store() {
@@ -226,7 +226,7 @@ impl Operations for LpmMtrie {
                 match position.entry() {
                     // get_next_key returns the data of the last update, with the bits beyond
                     // prefixlen.
-                    Some(old) if value.fits_one_store() && old.data() == prefix.data() => {
+                    Some(old) if value.fits_one_store() && old.has_data(prefix.data()) => {
                         // SAFETY: The value of an entry is aligned to 8, and programs know that
                         // updates change it.
                         unsafe { value.store_to(old.value_ptr()) };
@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn an_ipv4_entry_with_a_counter_fills_16_bytes() -> Result {
         let geometry = geometry(PREFIXLEN_SIZE + 4, 8).ok_or(EINVAL)?;
-        assert_eq!(object_size(geometry.entry_layout()), 16);
+        assert_eq!(object_size(geometry.largest_entry()), 16);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{
     node::{Link, NodeRef},
+    prefix::Geometry,
     slot::{Raw, Slot},
     Trie,
 };
@@ -17,7 +18,7 @@ const BATCH: u32 = 256;
 struct Clearing<F: FnMut(NonNull<u8>, Layout), P: FnMut()> {
     free: F,
     pause: P,
-    entry_layout: Layout,
+    geometry: Geometry,
     until_pause: u32,
 }
 
@@ -37,7 +38,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
         let slot = mem::replace(slot, Slot::new(Raw::VACANT));
         let top = match slot.below() {
             Link::Vacant => return,
-            Link::Entry(entry, _) => return self.free(entry.ptr(), self.entry_layout),
+            Link::Entry(entry, _) => return self.free(entry.ptr(), entry.layout(&self.geometry)),
             Link::Node(node) => node,
         };
         // The node that is being emptied, and the one above it; the top one is above itself.
@@ -83,7 +84,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
                 Link::Vacant => {}
                 Link::Entry(entry, _) => {
                     // One slot leads to an entry, and it is this one.
-                    self.free(entry.ptr(), self.entry_layout);
+                    self.free(entry.ptr(), entry.layout(&self.geometry));
                     slot.publish(Raw::VACANT);
                 }
                 // The slot is to be looked at once more.
@@ -117,7 +118,7 @@ impl Trie {
         let mut clearing = Clearing {
             free,
             pause,
-            entry_layout: self.geometry.entry_layout(),
+            geometry: self.geometry,
             until_pause: BATCH,
         };
         clearing.below(&mut self.root);

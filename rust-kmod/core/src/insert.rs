@@ -140,7 +140,7 @@ impl Position<'_, '_> {
             return Err(unsafe { NewEntry::new(block) });
         }
         trie.stats
-            .grew(M::size_of(trie.geometry.entry_layout()) as u64);
+            .grew(M::size_of(new.layout(&trie.geometry)) as u64);
         trie.stats.entries(1);
         if trie.len() % PROMOTE == 0 {
             writer.promote(mem, prefix);
@@ -201,8 +201,11 @@ impl Writer<'_> {
                 .way
                 .publish(prefix, new.leaf(geometry, descent.way.start)),
         }
+        let (grew, shrank) = (new.layout(geometry), old.layout(geometry));
+        self.trie.stats.grew(M::size_of(grew) as u64);
+        self.trie.stats.shrank(M::size_of(shrank) as u64);
         // SAFETY: the old entry is out of reach for later readers, and is retired this once.
-        unsafe { mem.retire_entry(old.ptr(), geometry.entry_layout()) };
+        unsafe { mem.retire_entry(old.ptr(), shrank) };
     }
 
     /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved

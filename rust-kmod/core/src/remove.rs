@@ -142,7 +142,7 @@ impl Writer<'_> {
     }
 
     fn retire_entry<M: Memory>(&self, mem: &mut M, entry: EntryRef<'_>) {
-        let layout = self.trie.geometry.entry_layout();
+        let layout = entry.layout(&self.trie.geometry);
         self.trie.stats.shrank(M::size_of(layout) as u64);
         self.trie.stats.entries(-1);
         // SAFETY: callers have put something else into the one slot that led to the entry, or into

@@ -35,7 +35,10 @@ impl Mtrie {
     pub fn insert(&mut self, len: u32, data: &[u8], value: u64) -> Outcome {
         let geometry = *self.trie.geometry();
         let prefix = Prefix::new(&geometry, len, data).expect("a valid prefix");
-        let block = self.slab.alloc(geometry.entry_layout()).expect("memory");
+        let block = self
+            .slab
+            .alloc(geometry.entry_layout(prefix))
+            .expect("memory");
         // SAFETY: the block begins with 8 bytes of value; it is given away; we are the only writer.
         let result = unsafe {
             block.cast::<u64>().write(value);

@@ -103,7 +103,7 @@ impl Walk<'_> {
     fn entry(&mut self, entry: EntryRef<'_>, path: &[u8], in_node: Option<Item>) {
         let geometry = &self.trie.geometry;
         let (prefixlen, data) = (entry.prefixlen(geometry), entry.data(geometry));
-        self.add(entry.ptr(), geometry.entry_layout());
+        self.add(entry.ptr(), entry.layout(geometry));
         self.entries += 1;
         assert_eq!(&data[..path.len()], path, "an entry is on its path");
         let depth = path.len() as u32;
@@ -116,7 +116,10 @@ impl Walk<'_> {
                 );
                 assert_eq!(
                     index,
-                    base_index(data[depth as usize], prefixlen % 8),
+                    base_index(
+                        data.get(depth as usize).copied().unwrap_or(0),
+                        prefixlen % 8
+                    ),
                     "its base index is its last bits"
                 );
             }

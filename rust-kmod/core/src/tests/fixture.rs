@@ -17,8 +17,9 @@ pub(super) struct Fixture {
 }
 
 pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
-    let mut data = vec![0; data_size];
+    let mut data = vec![0xa5; data_size];
     entry.copy_data_to(&mut data);
+    assert!(entry.has_data(&data), "an entry has the data that it gives");
     // SAFETY: fixtures use values of 8 bytes, written before insertion and not changed.
     let value = unsafe { entry.value_ptr().cast::<u64>().read() };
     Row {
@@ -44,11 +45,11 @@ impl Fixture {
     }
 
     /// An entry block with `value`, from memory that does not fail.
-    fn entry(&mut self, value: u64) -> NewEntry {
+    fn entry(&mut self, prefix: Prefix<'_>, value: u64) -> NewEntry {
         let budget = self.heap.budget.take();
         let block = self
             .heap
-            .alloc(self.geometry().entry_layout())
+            .alloc(self.geometry().entry_layout(prefix))
             .expect("no budget is set");
         self.heap.budget = budget;
         // SAFETY: the block is fresh, and 8 bytes of value are its beginning.
@@ -64,9 +65,9 @@ impl Fixture {
         value: u64,
         mode: Mode,
     ) -> Result<Outcome, Error> {
-        let entry = self.entry(value);
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
+        let entry = self.entry(prefix, value);
         // SAFETY: one thread, one writer; the heap frees retired blocks in `grace` only.
         let result = unsafe { self.trie.writer() }.insert(
             &mut self.heap,
@@ -86,7 +87,10 @@ impl Fixture {
             }
             Err((error, entry)) => {
                 // SAFETY: the block came back unpublished.
-                unsafe { self.heap.free(entry.into_ptr(), geometry.entry_layout()) };
+                unsafe {
+                    self.heap
+                        .free(entry.into_ptr(), geometry.entry_layout(prefix))
+                };
                 Err(error)
             }
         }

@@ -13,13 +13,13 @@ use std::thread;
 /// Inserts a prefix with its length and data for a value.
 fn put(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
     let geometry = trie.geometry();
+    let prefix = Prefix::new(geometry, len, &data).expect("valid");
     let block = heap
-        .alloc(geometry.entry_layout())
+        .alloc(geometry.entry_layout(prefix))
         .expect("no budget is set");
     let value = u64::from(len) << 32 | u64::from(u32::from_be_bytes(data));
     // SAFETY: a fresh block whose value has 8 bytes.
     unsafe { block.cast::<u64>().write(value) };
-    let prefix = Prefix::new(geometry, len, &data).expect("valid");
     // SAFETY: one thread is the only writer; retired blocks are kept until the end.
     let result = unsafe {
         trie.writer()

@@ -23,16 +23,37 @@ fn geometry_has_limits() {
     let ipv4 = Geometry::new(4, 8).expect("valid");
     assert_eq!(ipv4.max_prefixlen(), 32, "8 bits a byte");
     assert_eq!(
-        ipv4.entry_layout(),
+        ipv4.largest_entry(),
         Layout::from_size_align(14, 16).unwrap(),
         "an IPv4 entry fits a block of 16 bytes"
     );
     let odd = Geometry::new(5, 3).expect("valid");
     assert_eq!(
-        odd.entry_layout().size(),
+        odd.largest_entry().size(),
         4 + 2 + 5,
         "prefixlen is at an even offset"
     );
+}
+
+#[test]
+fn zeroes_beyond_a_prefix_take_no_space() {
+    let size = |data: &[u8], len| {
+        let geometry = Geometry::new(data.len() as u16, 8).expect("valid");
+        let prefix = Prefix::new(&geometry, len, data).expect("valid");
+        geometry.entry_layout(prefix).size()
+    };
+    let mut ipv6 = [0; 16];
+    ipv6[..6].copy_from_slice(&[0x20, 1, 0xd, 0xb8, 0, 1]);
+    assert_eq!(size(&ipv6, 48), 16, "an IPv6 network of 48 bits");
+    assert_eq!(size(&ipv6, 64), 26, "a longer one");
+    assert_eq!(size(&ipv6, 47), 26, "one with host bits");
+    let mut path = [0; 256];
+    path[..100].fill(b'a');
+    assert_eq!(size(&path, 800), 110, "a path of 100 bytes");
+    assert_eq!(size(&path, 799), 266, "a bit beyond it");
+    assert_eq!(size(&path, 0), 266, "a hundred bytes beyond it");
+    assert_eq!(size(&[0; 256], 0), 16, "the default");
+    assert_eq!(size(&[255; 256], 2_048), 266, "the longest");
 }
 
 #[test]
