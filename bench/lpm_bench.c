@@ -18,7 +18,7 @@
 
 /* struct slabinfo */
 #include "../../../mm/slab.h"
-#include "lpm_bench.h"
+#include "bench.h"
 
 /* Writes of one kind in a round, and steps of a walk at least. */
 #define WRITES		100000

@@ -13,7 +13,7 @@
 #include <linux/rcupdate_trace.h>
 #include <linux/string.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 const u32 bench_types[NR_TYPES] = { BPF_MAP_TYPE_LPM_TRIE, BPF_MAP_TYPE_LPM_MTRIE };
 static const struct bpf_map_ops *ops_of[NR_TYPES];

@@ -6,7 +6,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 /* How long readers run, once for each combination of CPUs and writer. */
 #define READERS_MS	500

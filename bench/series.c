@@ -7,7 +7,7 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 #define MAX_SAMPLES	32
 #define MAX_SERIES	128

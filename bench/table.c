@@ -13,7 +13,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 #define MAGIC	0x314d504cU	/* "LPM1" */
 

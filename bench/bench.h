@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What the parts of the benchmark share: tables, maps of two types, series of samples. */
-#ifndef LPM_BENCH_H
-#define LPM_BENCH_H
+#ifndef BENCH_H
+#define BENCH_H
 
 #include <linux/bpf.h>
 #include <linux/gcd.h>
