@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Samples of the same thing from several rounds, printed as their median,
- * minimum and maximum: a JSON object a line, behind a marker.
+ * minimum and maximum: a JSON object a line, after a marker.
  */
 #include <linux/printk.h>
 #include <linux/sort.h>
@@ -26,7 +26,6 @@ static struct series {
 } series[MAX_SERIES];
 static u32 nr_series;
 
-/* The strings must live until series_print(). */
 void bench_series_add(const char *workload, const char *op, u32 entries, u32 type,
 		      u32 cpus, const char *unit, u64 thousandths)
 {
