@@ -80,6 +80,7 @@ long bench_update(struct bpf_map *map, void *key, u64 value, u64 flags);
 long bench_delete(struct bpf_map *map, void *key);
 u64 bench_lookup(struct bpf_map *map, const struct table *table,
 		 const struct keys *keys, u32 from, u32 to);
+void bench_run_irq_work(void);
 void bench_settle(void);
 
 /* The parts; what each measures is said at the head of its file. */
@@ -89,11 +90,14 @@ void bench_writes(struct bpf_map *map, const struct table *table, u32 t);
 void bench_free(struct bpf_map *map, const struct table *table, u32 t);
 void bench_walk(struct bpf_map *map, const struct table *table, u32 t);
 void bench_memory(const struct table *table, u32 t);
+void bench_burst(struct bpf_map *map, const struct table *table, u32 t);
+void bench_pairs(const struct table *table);
 void bench_readers(const struct table *table, u32 rounds);
 
 /* How much memory is in use; @map may be NULL. */
 enum { SLABS, OBJECTS, REPORTED, NR_FIGURES };
 void bench_memory_now(struct bpf_map *map, u64 bytes[NR_FIGURES]);
+void bench_memory_settle(void);
 
 /*
  * Samples of the same thing, from the rounds of a run. The strings must live

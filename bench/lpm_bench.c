@@ -26,7 +26,7 @@ MODULE_PARM_DESC(tables, "which tables, separated by commas: NAME or NAME/ENTRIE
 
 static char *parts;
 module_param(parts, charp, 0444);
-MODULE_PARM_DESC(parts, "which of lookup,walk,write,memory,readers (all)");
+MODULE_PARM_DESC(parts, "which of lookup,walk,write,memory,retired,readers (all)");
 
 /* Whether @list has @name between its commas, or is empty. */
 static bool listed(const char *list, const char *name)
@@ -55,11 +55,11 @@ static bool selected(const struct table *table)
 static void run_ops(const struct table *table, u32 round)
 {
 	bool lookup = listed(parts, "lookup"), walk = listed(parts, "walk");
-	bool write = listed(parts, "write");
+	bool write = listed(parts, "write"), retired = listed(parts, "retired");
 	struct bpf_map *maps[NR_TYPES];
 	u64 found[NR_TYPES] = {};
 
-	if (!lookup && !walk && !write)
+	if (!lookup && !walk && !write && !retired)
 		return;
 	for (u32 k = 0; k < NR_TYPES; k++) {
 		u32 t = (k + round) % NR_TYPES;
@@ -83,6 +83,8 @@ static void run_ops(const struct table *table, u32 round)
 
 		if (write)
 			bench_writes(maps[t], table, t);
+		if (retired)
+			bench_burst(maps[t], table, t);
 	}
 	for (u32 k = 0; k < NR_TYPES; k++) {
 		u32 t = (k + round) % NR_TYPES;
@@ -95,6 +97,12 @@ static void run_table(const struct table *table)
 {
 	pr_info("%s: %u entries\n", table->name, table->entries.nr);
 	for (u32 round = 0; round < rounds; round++) {
+		/* A table without keys to look up is for pairs of writes. */
+		if (!table->nr_sets) {
+			if (listed(parts, "retired"))
+				bench_pairs(table);
+			continue;
+		}
 		for (u32 k = 0; k < NR_TYPES; k++)
 			if (listed(parts, "memory") && table->entries.nr >= MIN_MEMORY)
 				bench_memory(table, (k + round) % NR_TYPES);

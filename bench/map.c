@@ -76,7 +76,7 @@ void bench_map_free(struct bpf_map *map)
 	migrate_enable();
 }
 
-static void bench_run_irq_work(void)
+void bench_run_irq_work(void)
 {
 	unsigned long flags;
 

@@ -55,7 +55,7 @@ void bench_memory_now(struct bpf_map *map, u64 bytes[NR_FIGURES])
  * Lets everything that waits be freed, and takes back what the allocator keeps
  * at hand, so that what comes next does not start from there.
  */
-static void bench_memory_settle(void)
+void bench_memory_settle(void)
 {
 	bench_settle();
 	for (u32 type = 0; type < NR_KMALLOC_TYPES; type++)
