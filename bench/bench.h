@@ -92,6 +92,7 @@ void bench_walk(struct bpf_map *map, const struct table *table, u32 t);
 void bench_memory(const struct table *table, u32 t);
 void bench_burst(struct bpf_map *map, const struct table *table, u32 t);
 void bench_pairs(const struct table *table);
+void bench_many_maps(u32 t);
 void bench_readers(const struct table *table, u32 rounds);
 
 /* How much memory is in use; @map may be NULL. */

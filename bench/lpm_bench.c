@@ -26,7 +26,7 @@ MODULE_PARM_DESC(tables, "which tables, separated by commas: NAME or NAME/ENTRIE
 
 static char *parts;
 module_param(parts, charp, 0444);
-MODULE_PARM_DESC(parts, "which of lookup,walk,write,memory,retired,readers (all)");
+MODULE_PARM_DESC(parts, "which of lookup,walk,write,memory,retired,readers,maps (all)");
 
 /* Whether @list has @name between its commas, or is empty. */
 static bool listed(const char *list, const char *name)
@@ -133,6 +133,10 @@ static int run(void *done)
 			run_table(&table);
 		bench_table_free(&table);
 	}
+	for (u32 round = 0; round < rounds && listed(parts, "maps"); round++)
+		for (u32 k = 0; k < NR_TYPES; k++)
+			bench_many_maps((k + round) % NR_TYPES);
+	bench_series_print();
 	complete(done);
 	return 0;
 }
