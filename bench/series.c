@@ -62,7 +62,7 @@ void bench_series_print(void)
 		u64 median, min, max;
 
 		sort(s->samples, s->nr, sizeof(s->samples[0]), compare, NULL);
-		median = s->samples[s->nr / 2];
+		median = (s->samples[(s->nr - 1) / 2] + s->samples[s->nr / 2]) / 2;
 		min = s->samples[0];
 		max = s->samples[s->nr - 1];
 		pr_info("LPM_BENCH {\"workload\":\"%s\",\"op\":\"%s\",\"entries\":%u,\"map\":\"%s\",\"engine\":\"uml\",\"cpus\":%u,\"unit\":\"%s\",\"median\":%llu.%03llu,\"min\":%llu.%03llu,\"max\":%llu.%03llu,\"runs\":%u}\n",
