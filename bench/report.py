@@ -153,6 +153,12 @@ def markdown(results):
                f"{figure(trie)} | {figure(mtrie)} | {better_by(trie, mtrie)} |")
 
 
+def label(row, rows):
+    """The workload for people, with its size where it comes in several."""
+    sizes = {other["entries"] for other in rows if other["workload"] == row["workload"] and other["op"] == row["op"]}
+    return NAMES[row["workload"]] + (f", {row['entries']:,}" if len(sizes) > 1 else "")
+
+
 def plots(results):
     hosts = [pair for pair in results.pairs() if (pair[0]["workload"], pair[0]["op"]) == ("host32", "lookup")]
     hosts.sort(key=lambda pair: pair[0]["entries"])
@@ -165,7 +171,7 @@ def plots(results):
     if large:
         yield "lookup-by-workload.svg", plot.bars(
             "Lookup, by workload", "ns",
-            [(NAMES[t["workload"]], {"LPM_TRIE": t["median"], "LPM_MTRIE": m["median"]}) for t, m in large])
+            [(label(t, results.rows), {"LPM_TRIE": t["median"], "LPM_MTRIE": m["median"]}) for t, m in large])
 
 
 def main():
