@@ -20,6 +20,9 @@ use super::{
 /// one that loses an item, the one above it if the item was a node, and one in front of that.
 pub(super) const LOWEST: usize = 3;
 
+/// There was none for a smaller node.
+struct NoMemory;
+
 /// Nodes that one operation makes smaller.
 const TIDIED: usize = 4;
 
@@ -98,14 +101,19 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces wasteful nodes among the last `count` ones on the way to `prefix`.
+    /// Replaces wasteful nodes among the last `count` ones on the way to `prefix`, and those that
+    /// become so.
     #[cold]
     pub(super) fn shrink_all<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>, count: usize) {
+        let mut nodes = 0;
+        self.trie.descend_noting(prefix, |_, _| nodes += 1);
+        let mut first = nodes - count.min(nodes);
         for _ in 0..TIDIED {
-            match self.shrink_one(mem, prefix, count) {
-                Some(true) => {}
-                Some(false) => return,
-                None => return self.trie.stats.attend(),
+            match self.shrink_one(mem, prefix, first) {
+                // The one above may be merged with one that became small.
+                Ok(Some(level)) => first = level.saturating_sub(1),
+                Ok(None) => return,
+                Err(NoMemory) => return self.trie.stats.attend(),
             }
         }
     }
@@ -134,33 +142,30 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces a wasteful node among the last `count` ones on the way to `prefix`. `false`: there
-    /// is none; `None`: no memory.
+    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`. Its level, if
+    /// there is one.
     fn shrink_one<M: Memory>(
         &mut self,
         mem: &mut M,
         prefix: Prefix<'_>,
-        count: usize,
-    ) -> Option<bool> {
-        let mut nodes = 0;
-        self.trie.descend_noting(prefix, |_, _| nodes += 1);
-        let (mut wasteful, mut before) = (None, nodes - count.min(nodes));
+        first: usize,
+    ) -> Result<Option<usize>, NoMemory> {
+        let (mut level, mut wasteful) = (0, None);
         self.trie.descend_noting(prefix, |place, _| {
-            if before > 0 {
-                before -= 1;
-            } else if wasteful.is_none() && place.node.is_wasteful::<M>() {
-                wasteful = Some(place);
+            if level >= first && wasteful.is_none() && place.node.is_wasteful::<M>() {
+                wasteful = Some((level, place));
             }
+            level += 1;
         });
-        let Some(place) = wasteful else {
-            return Some(false);
+        let Some((level, place)) = wasteful else {
+            return Ok(None);
         };
         // A full node's blocks, and a small one below it.
         if !mem.reserve(3, 0) {
-            return None;
+            return Err(NoMemory);
         }
-        self.shrink(mem, place, prefix)?;
-        Some(true)
+        self.shrink(mem, place, prefix).ok_or(NoMemory)?;
+        Ok(Some(level))
     }
 
     /// `None`: no memory, and nothing has changed.
