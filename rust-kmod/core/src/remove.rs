@@ -88,10 +88,8 @@ impl Writer<'_> {
                 wasteful = place.node.is_wasteful_without::<M>(item);
             }
             _ => {
-                if let Some(place) = place {
-                    Held { place, item, slot }.vacate(prefix);
-                }
-                self.take_out_chain(prefix, slot);
+                let last = place.map(|place| Held { place, item, slot });
+                self.take_out_chain(prefix, slot, last);
             }
         }
         self.retire_entry(mem, entry);
@@ -102,16 +100,15 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Unlinks the nodes on the way to `prefix` that held nothing but its entry, which was in `end`.
+    /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`,
+    /// as the `last` node's item if there is one.
     #[cold]
-    fn take_out_chain(&mut self, prefix: Prefix<'_>, end: &Slot) {
+    fn take_out_chain(&mut self, prefix: Prefix<'_>, end: &Slot, last: Option<Held<'_>>) {
         let trie = self.trie;
         let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            if let Some(slot) = place.node.slot(item).filter(|slot| !ptr::eq(*slot, end)) {
-                if place.node.has_others(item) {
-                    branch = Some(Held { place, item, slot });
-                }
+            if let (Some(slot), true) = (place.node.slot(item), place.node.has_others(item)) {
+                branch = Some(Held { place, item, slot });
             }
         });
         let begin = branch.map_or(&trie.root, |held| held.slot);
@@ -119,6 +116,11 @@ impl Writer<'_> {
         match branch {
             None => begin.publish(Raw::VACANT),
             Some(held) => held.vacate(prefix),
+        }
+        if let Some(last) = last {
+            // After that: a walk finds an entry in each node that is linked. A full node may hold
+            // the entry in more slots, which would outlive it.
+            last.vacate(prefix);
         }
         if !ptr::eq(begin, end) {
             self.leave(first.with_fallback(false), end);
