@@ -62,10 +62,10 @@ torture: ## the suite's torture test on the debug kernel, for TORTURE_SECONDS (6
 torture-kcsan: ## the suite's tests with most concurrency on a kernel that finds data races (KCSAN)
 	scripts/test torture-kcsan
 
-bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/
-	scripts/bench
+bench: ## LPM_MTRIE against LPM_TRIE inside the kernel (user-mode Linux); writes results/ (ARGS=--quick, or see scripts/bench --help)
+	scripts/bench $(ARGS)
 
-bench-core: setup ## the structure against other crates, on the host; writes results/ (ARGS=filter)
+bench-core: setup ## the structure against other crates, on the host; writes results/ (ARGS='--tables bgp4', or a filter)
 	scripts/bench-core $(ARGS)
 
 fuzz-vm: setup ## the suite's fuzzer in the machine for SECONDS=600 (SEED=number repeats a run)

@@ -2,7 +2,7 @@
 /*
  * Maps of both types, called as bpf(2) calls them
  *
- * An irq_work that an op queues runs right behind the op, as on a machine
+ * An irq_work that an op queues runs right after the op, as on a machine
  * that has an interrupt for it, and its time counts. (User-mode Linux waits
  * for the timer tick, so LPM_TRIE's allocator would be empty after some 16
  * updates.) Its time there lacks the interrupt itself.
@@ -13,7 +13,7 @@
 #include <linux/rcupdate_trace.h>
 #include <linux/string.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 const u32 bench_types[NR_TYPES] = { BPF_MAP_TYPE_LPM_TRIE, BPF_MAP_TYPE_LPM_MTRIE };
 static const struct bpf_map_ops *ops_of[NR_TYPES];
@@ -52,21 +52,31 @@ int bench_ops_get(u32 t)
 }
 
 /* As BPF_MAP_CREATE does, so that map_free() can be called, and timed, here. */
-static struct bpf_map *map_new(const struct table *table, u32 t)
+struct bpf_map *bench_map_new(u32 t, u32 key_size, u32 max_entries)
 {
 	union bpf_attr attr;
 	struct bpf_map *map;
 
-	init_attr(&attr, bench_types[t], table->key_size, table->entries.nr);
+	init_attr(&attr, bench_types[t], key_size, max_entries);
 	map = ops_of[t]->map_alloc(&attr);
-	if (!IS_ERR(map)) {
-		map->ops = ops_of[t];
-		map->map_type = bench_types[t];
+	if (IS_ERR(map)) {
+		fail("map type %u cannot be created: %ld\n", bench_types[t], PTR_ERR(map));
+		return map;
 	}
+	map->ops = ops_of[t];
+	map->map_type = bench_types[t];
 	return map;
 }
 
-static void run_irq_work(void)
+/* As the worker that frees maps calls the op. */
+void bench_map_free(struct bpf_map *map)
+{
+	migrate_disable();
+	map->ops->map_free(map);
+	migrate_enable();
+}
+
+void bench_run_irq_work(void)
 {
 	unsigned long flags;
 
@@ -90,7 +100,7 @@ long bench_update(struct bpf_map *map, void *key, u64 value, u64 flags)
 			err = map->ops->map_update_elem(map, key, &value, flags);
 			rcu_read_unlock();
 		}
-		run_irq_work();
+		bench_run_irq_work();
 		if (err != -ENOMEM)
 			return err;
 		bench_retries++;
@@ -109,7 +119,7 @@ long bench_delete(struct bpf_map *map, void *key)
 		err = map->ops->map_delete_elem(map, key);
 		rcu_read_unlock();
 	}
-	run_irq_work();
+	bench_run_irq_work();
 	return err;
 }
 
@@ -133,12 +143,10 @@ u64 bench_lookup(struct bpf_map *map, const struct table *table,
 /* A map filled in the order of the table. Entry i has value i + 1. */
 struct bpf_map *bench_map_filled(const struct table *table, u32 t)
 {
-	struct bpf_map *map = map_new(table, t);
+	struct bpf_map *map = bench_map_new(t, table->key_size, table->entries.nr);
 
-	if (IS_ERR(map)) {
-		fail("%s: map type %u: %ld\n", table->name, bench_types[t], PTR_ERR(map));
+	if (IS_ERR(map))
 		return map;
-	}
 	for (u32 i = 0; i < table->entries.nr; i++) {
 		long err = bench_update(map, key_at(table, &table->entries, i), i + 1, BPF_NOEXIST);
 
@@ -153,11 +161,11 @@ struct bpf_map *bench_map_filled(const struct table *table, u32 t)
 	return map;
 }
 
-/* Lets everything that waits for a grace period be freed; small tables leave little. */
-void bench_settle(const struct table *table)
+/* Lets everything that waits for a grace period be freed. */
+void bench_settle(void)
 {
-	for (int i = 0; i < 2 && table->entries.nr >= MIN_FILL; i++) {
-		run_irq_work();
+	for (int i = 0; i < 2; i++) {
+		bench_run_irq_work();
 		rcu_barrier_tasks_trace();
 		rcu_barrier();
 		msleep(20);

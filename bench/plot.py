@@ -18,6 +18,11 @@ def _text(x, y, text, anchor="start", extra=""):
     return f"<text x='{x:.1f}' y='{y:.1f}' text-anchor='{anchor}' {extra}>{html.escape(text)}</text>"
 
 
+def _width(text):
+    """About the width of a text, rather more than less."""
+    return 7 * len(text)
+
+
 def _step(top):
     """A round step that divides 0..top into 4 to 10 parts."""
     step = 10 ** math.floor(math.log10(top))
@@ -28,13 +33,15 @@ def _legend(names, x, y):
     for colour, name in zip(COLOURS, names):
         yield f"<rect x='{x}' y='{y - 10}' width='12' height='12' fill='{colour}'/>"
         yield _text(x + 18, y, name)
-        x += 45 + 7 * len(name)
+        x += 45 + _width(name)
 
 
 def lines(title, x_label, y_label, series):
     """series: name -> [(x, middle, low, high)], x a power of ten or so."""
-    width, height, left, right, top, bottom = 640, 360, 60, 20, 60, 50
+    width, height, left, top, bottom = 640, 360, 60, 60, 50
     points = [point for line in series.values() for point in line]
+    # Half of the last label lies beyond the axis.
+    right = 10 + _width(f"{max(point[0] for point in points):,}") / 2
     y_max = max(point[3] for point in points) * 1.05
     log_min = math.log10(min(point[0] for point in points))
     log_max = math.log10(max(point[0] for point in points))
@@ -47,7 +54,7 @@ def lines(title, x_label, y_label, series):
     step = _step(y_max)
     for i in range(int(y_max / step) + 1):
         _, y = at(points[0][0], i * step)
-        parts.append(f"<line x1='{left}' x2='{width - right}' y1='{y:.1f}' y2='{y:.1f}' stroke='#ddd'/>")
+        parts.append(f"<line x1='{left}' x2='{width - right:.1f}' y1='{y:.1f}' y2='{y:.1f}' stroke='#ddd'/>")
         parts.append(_text(left - 6, y + 4, f"{i * step:g}", "end"))
     for x_value in sorted({point[0] for point in points}):
         x, _ = at(x_value, 0)
@@ -65,9 +72,10 @@ def lines(title, x_label, y_label, series):
 
 
 def bars(title, unit, groups):
-    """groups: [(name, {series: value})]."""
-    width, left, right, top, bar, gap = 640, 230, 70, 60, 14, 12
-    names = list(groups[0][1]) if groups else []
+    """groups: [(name, {series: value})]; a group may lack some of the series."""
+    width, right, top, bar, gap = 640, 70, 60, 14, 12
+    names = list(dict.fromkeys(series for _, values in groups for series in values))
+    left = 20 + max((_width(name) for name, _ in groups), default=0)
     group_height = bar * len(names) + gap
     height = top + group_height * len(groups) + 10
     longest = max((value for _, values in groups for value in values.values()), default=1)
@@ -75,7 +83,7 @@ def bars(title, unit, groups):
     for g, (name, values) in enumerate(groups):
         y = top + g * group_height
         parts.append(_text(left - 8, y + bar * len(names) / 2 + 4, name, "end"))
-        for i, value in enumerate(values.values()):
+        for i, value in ((i, values[series]) for i, series in enumerate(names) if series in values):
             length = value / longest * (width - left - right)
             parts.append(f"<rect x='{left}' y='{y + i * bar}' width='{length:.1f}' height='{bar - 2}' fill='{COLOURS[i]}'/>")
             parts.append(_text(left + length + 5, y + i * bar + 10, f"{value:,.0f}", extra="font-size='10'"))

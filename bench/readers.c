@@ -6,7 +6,7 @@
 #include <linux/delay.h>
 #include <linux/kthread.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 /* How long readers run, once for each combination of CPUs and writer. */
 #define READERS_MS	500
@@ -107,7 +107,7 @@ void bench_readers(const struct table *table, u32 rounds)
 			for (u32 storm = 0; storm < num_online_cpus(); storm++)
 				for (u32 t = 0; t < NR_TYPES; t++)
 					time_readers(maps[t], table, t, cpus, storm);
-	bench_settle(table);
+	bench_settle();
 	for (u32 t = 0; t < NR_TYPES; t++)
-		maps[t]->ops->map_free(maps[t]);
+		bench_map_free(maps[t]);
 }

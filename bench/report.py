@@ -23,7 +23,17 @@ NAMES = {
     "bgp6": "IPv6, uniform over covered space",
     "bgp6-prefix": "IPv6, each prefix as likely",
     "bgp6-zipf": "IPv6, Zipf",
+    "bgp6-miss": "IPv6, default route only",
+    "head4": "IPv4 after 4 constant bytes, uniform",
+    "head4-prefix": "IPv4 after 4 constant bytes, each prefix as likely",
+    "head4-host": "hosts (/32) after 4 constant bytes",
+    "port": "IPv4 address, protocol, port",
+    "policy": "policies: identity, protocol, port ranges",
     "path": "paths",
+    "nest6": "IPv6, nested by 8 bits",
+    "nest256": "256 bytes, nested by 8 bits",
+    "host128": "hosts (/128)",
+    "host64": "IPv6 networks (/64)",
     "host32": "hosts (/32)",
 }
 
@@ -56,7 +66,15 @@ def ratio(trie, mtrie):
     a, b = trie["median"], mtrie["median"]
     if trie["unit"] == "lookups/us":
         a, b = b, a
-    return a / b if b else float("inf")
+    return a / b
+
+
+def better_by(trie, mtrie):
+    """The same as text; empty where neither more nor less is better, or one of them is nothing."""
+    if "mem_usage" in trie["op"] or not (trie["median"] and mtrie["median"]):
+        return ""
+    value = ratio(trie, mtrie)
+    return f"{value:.2f}×" if value >= 0.1 else f"{value:.1g}×"
 
 
 def figure(row):
@@ -120,17 +138,25 @@ def goals(results):
 
 
 def markdown(results):
-    yield "| | LPM_TRIE | LPM_MTRIE | reached | at least | aim | |"
-    yield "|---|---|---|---|---|---|---|"
-    for row in goals(results):
-        yield "| " + " | ".join(row) + " |"
-    yield ""
+    reached = list(goals(results))
+    if reached:
+        yield "| | LPM_TRIE | LPM_MTRIE | reached | at least | aim | |"
+        yield "|---|---|---|---|---|---|---|"
+        for row in reached:
+            yield "| " + " | ".join(row) + " |"
+        yield ""
     yield "Median (minimum–maximum) of the rounds.\n"
     yield "| workload | op | entries | engine | CPUs | unit | LPM_TRIE | LPM_MTRIE | better by |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for trie, mtrie in results.pairs():
         yield (f"| {trie['workload']} | {trie['op']} | {trie['entries']:,} | {trie['engine']} | {trie['cpus']} | {trie['unit']} | "
-               f"{figure(trie)} | {figure(mtrie)} | {ratio(trie, mtrie):.2f}× |")
+               f"{figure(trie)} | {figure(mtrie)} | {better_by(trie, mtrie)} |")
+
+
+def label(row, rows):
+    """The workload for people, with its size where it comes in several."""
+    sizes = {other["entries"] for other in rows if other["workload"] == row["workload"] and other["op"] == row["op"]}
+    return NAMES[row["workload"]] + (f", {row['entries']:,}" if len(sizes) > 1 else "")
 
 
 def plots(results):
@@ -142,10 +168,10 @@ def plots(results):
             {"LPM_TRIE": [(t["entries"], t["median"], t["min"], t["max"]) for t, _ in hosts],
              "LPM_MTRIE": [(m["entries"], m["median"], m["min"], m["max"]) for _, m in hosts]})
     large = [pair for pair in results.pairs() if pair[0]["op"] == "lookup" and pair[0]["workload"] != "host32"]
-    yield "lookup-by-workload.svg", plot.bars(
-        "Lookup, by workload", "ns",
-        [(NAMES.get(t["workload"], t["workload"]), {"LPM_TRIE": t["median"], "LPM_MTRIE": m["median"]})
-         for t, m in large])
+    if large:
+        yield "lookup-by-workload.svg", plot.bars(
+            "Lookup, by workload", "ns",
+            [(label(t, results.rows), {"LPM_TRIE": t["median"], "LPM_MTRIE": m["median"]}) for t, m in large])
 
 
 def main():
@@ -155,7 +181,7 @@ def main():
     text = log.read_text(encoding="utf-8", errors="replace")
     results = Results([json.loads(line.partition(MARK)[2]) for line in text.splitlines() if MARK in line])
     if not results.rows:
-        sys.exit(f"{log}: no line with '{MARK.strip()}': nothing was measured")
+        sys.exit(f"{log}: no line with '{MARK.strip()}': nothing was measured. Does a table or part have that name?")
     (directory / "in-kernel.json").write_text(
         "[\n" + ",\n".join(json.dumps(row) for row in results.rows) + "\n]\n", encoding="utf-8")
     table = "\n".join(markdown(results)) + "\n"

@@ -42,22 +42,21 @@ def measurements(directory):
 
 
 def by_table(rows):
-    """(workload, entries) -> crate -> row; only where all crates were measured, which a filter may prevent."""
+    """(workload, entries) -> crate -> row. Not all crates take all keys, and a filter may leave out some."""
     tables = collections.defaultdict(dict)
     for row in rows:
         tables[row["workload"], row["entries"]][row["map"]] = row
-    most = max(map(len, tables.values()))
-    return {key: table for key, table in tables.items() if len(table) == most}
+    return tables
 
 
 def markdown(tables):
-    crates = list(next(iter(tables.values())))
+    crates = list(dict.fromkeys(crate for row in tables.values() for crate in row))
     yield f"| workload | entries | {' | '.join(crates)} | best updatable ÷ {OURS} |"
     yield "|---" * (len(crates) + 3) + "|"
     for (workload, entries), row in tables.items():
         others = [row[crate]["median"] for crate in row if crate not in NOT_UPDATED | {OURS}]
         ratio = f"{min(others) / row[OURS]['median']:.2f}×" if others and OURS in row else ""
-        cells = [figure(row[crate]) for crate in crates]
+        cells = [figure(row[crate]) if crate in row else "" for crate in crates]
         yield f"| {NAMES[workload]} | {entries:,} | {' | '.join(cells)} | {ratio} |"
     runs = {row["runs"] for table in tables.values() for row in table.values()}
     yield f"\nns a lookup, CPU time: median (minimum–maximum) of {min(runs)} samples."
@@ -68,7 +67,7 @@ def plots(tables):
     if len(hosts) > 1:
         yield "core-lookup-by-size.svg", plot.lines(
             "Lookup in a table of random /32 prefixes, on the host", "entries", "ns",
-            {crate: [(n, row[crate]["median"], row[crate]["min"], row[crate]["max"]) for n, row in hosts]
+            {crate: [(n, row[crate]["median"], row[crate]["min"], row[crate]["max"]) for n, row in hosts if crate in row]
              for crate in hosts[0][1]})
     large = [(NAMES[workload], {crate: row["median"] for crate, row in table.items()})
              for (workload, _), table in tables.items() if workload != "host32"]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Samples of the same thing from several rounds, printed as their median,
- * minimum and maximum: a JSON object a line, behind a marker.
+ * minimum and maximum: a JSON object a line, after a marker.
  */
 #include <linux/printk.h>
 #include <linux/sort.h>
 #include <linux/string.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 #define MAX_SAMPLES	32
 #define MAX_SERIES	128
@@ -26,7 +26,6 @@ static struct series {
 } series[MAX_SERIES];
 static u32 nr_series;
 
-/* The strings must live until series_print(). */
 void bench_series_add(const char *workload, const char *op, u32 entries, u32 type,
 		      u32 cpus, const char *unit, u64 thousandths)
 {
@@ -63,7 +62,7 @@ void bench_series_print(void)
 		u64 median, min, max;
 
 		sort(s->samples, s->nr, sizeof(s->samples[0]), compare, NULL);
-		median = s->samples[s->nr / 2];
+		median = (s->samples[(s->nr - 1) / 2] + s->samples[s->nr / 2]) / 2;
 		min = s->samples[0];
 		max = s->samples[s->nr - 1];
 		pr_info("LPM_BENCH {\"workload\":\"%s\",\"op\":\"%s\",\"entries\":%u,\"map\":\"%s\",\"engine\":\"uml\",\"cpus\":%u,\"unit\":\"%s\",\"median\":%llu.%03llu,\"min\":%llu.%03llu,\"max\":%llu.%03llu,\"runs\":%u}\n",

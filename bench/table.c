@@ -3,7 +3,7 @@
  * Reads a table as bench/tables.py writes it:
  *
  *	u32	magic, key_size, number of key lists
- *	list	char name[24], u32 number, keys of key_size bytes
+ *	list	char name[24], u32 number, keys of key_size bytes, each padded to 4
  *
  * The first list is the table's own, the others are keys to look up.
  */
@@ -13,7 +13,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
-#include "lpm_bench.h"
+#include "bench.h"
 
 #define MAGIC	0x314d504cU	/* "LPM1" */
 
@@ -24,6 +24,7 @@ static int list_load(struct keys *keys, u32 key_size, u8 **at, const u8 *end)
 	strscpy(keys->name, *at, NAME_LEN);
 	keys->nr = *(u32 *)(*at + NAME_LEN);
 	keys->data = *at + NAME_LEN + sizeof(u32);
+	key_size = ALIGN(key_size, 4);
 	if (!keys->nr || (end - keys->data) / key_size < keys->nr)
 		return -EINVAL;
 	*at = keys->data + (size_t)keys->nr * key_size;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Writes the tables of the in-kernel benchmark as an initramfs.
+"""Writes the tables of the benchmarks as an initramfs: every set of prefixes that is measured is drawn here.
 
 Usage: tables.py BGP-TABLE CPIO
 
@@ -38,6 +38,11 @@ def bgp_tables(path):
 def key(size, address, length):
     """A struct bpf_lpm_trie_key_u8."""
     return struct.pack("=I", length) + address.to_bytes(size, "big")
+
+
+def data_key(size, data, length=None):
+    """The same from bytes, which are a prefix as a whole unless there is a length."""
+    return struct.pack("=I", 8 * len(data) if length is None else length) + data.ljust(size, b"\0")
 
 
 def intervals(prefixes, bits):
@@ -111,21 +116,133 @@ def bgp6(prefixes):
     yield "bgp6", list(uniform(rng, spans, 16))
     yield "bgp6-prefix", list(within(rng, rng.choices(prefixes, k=PROBES), 16))
     yield "bgp6-zipf", list(within(rng, zipf(rng, prefixes), 16))
+    yield "bgp6-miss", list(uniform(rng, gaps(spans, 0x2 << 124, 0x4 << 124), 16))
 
 
-def host32(count):
+# As in a key that begins with a cluster's id, padding and the address family.
+HEAD = b"\1\0\0\1"
+
+
+def with_head(keys):
+    """IPv4 keys with a constant head before the address."""
+    for old in keys:
+        yield data_key(8, HEAD + old[4:], 32 + int.from_bytes(old[:4], sys.byteorder))
+
+
+def head4(prefixes):
+    rng = random.Random(44)
+    spans = intervals(clip(prefixes, 1 << 24, 224 << 24), 32)
+    yield "head4", list(with_head(key(4, *prefix) for prefix in prefixes))
+    yield "head4", list(with_head(uniform(rng, spans, 4)))
+    yield "head4-prefix", list(with_head(within(rng, rng.choices(prefixes, k=PROBES), 4)))
+
+
+def head4_host(count):
+    for name, keys in host("head4-host", count, 4, 32):
+        yield name, list(with_head(keys))
+
+
+def host(name, count, size, length):
+    """Random prefixes of one length, and random addresses in them."""
     rng = random.Random(count)
-    hosts = rng.sample(range(1 << 32), count)
-    yield "host32", [key(4, host, 32) for host in hosts]
-    yield "host32", [key(4, host, 32) for host in rng.choices(hosts, k=PROBES)]
+    prefixes = [(address << 8 * size - length, length) for address in distinct(rng, count, length)]
+    yield name, [key(size, *prefix) for prefix in prefixes]
+    yield name, list(within(rng, rng.choices(prefixes, k=PROBES), size))
+
+
+def distinct(rng, count, bits):
+    found = {}
+    while len(found) < count:
+        found[rng.getrandbits(bits)] = None
+    return list(found)
+
+
+def port(count=500_000):
+    """IPv4 address, protocol and port, five on an address: 7 bytes of data."""
+    rng = random.Random(7)
+    entries = {}
+    for address in distinct(rng, count // 5, 32):
+        services = set()
+        while len(services) < 5:
+            number = rng.choice((22, 53, 80, 443, 8080)) if rng.random() < 0.5 else rng.randrange(1024, 65536)
+            services.add(struct.pack(">IBH", address, rng.choice((6, 17)), number))
+        entries.update(dict.fromkeys(sorted(services)))
+    entries = rng.sample(list(entries), count)
+    yield "port", [data_key(7, entry) for entry in entries]
+    yield "port", [data_key(7, entry) for entry in rng.choices(entries, k=PROBES)]
+
+
+def range_prefixes(first, last):
+    """The fewest (number, length) that make up a range of 16 bits."""
+    while first <= last:
+        bits = min((first & -first or 1 << 16).bit_length() - 1, (last - first + 1).bit_length() - 1)
+        yield first, 16 - bits
+        first += 1 << bits
+
+
+def policy(identities=10_000):
+    """As an endpoint's policy: identity (little endian), direction, protocol, and a port or a range of ports."""
+    rng = random.Random(8)
+    entries = {}
+    for identity in rng.sample(range(256, 65536), identities):
+        head = struct.pack("<IB", identity, rng.randrange(2))
+        if rng.random() < 0.2:
+            entries[data_key(8, head)] = None
+        for protocol in rng.choices((6, 17, 132), (6, 3, 1), k=rng.randint(1, 2)):
+            if rng.random() < 0.1:
+                entries[data_key(8, head + bytes([protocol]))] = None
+            for _ in range(rng.randint(1, 2)):
+                first = rng.randrange(1, 60000)
+                last = first if rng.random() < 0.6 else first + rng.randrange(1, 4096)
+                for number, length in range_prefixes(first, last):
+                    entries[data_key(8, head + struct.pack(">BH", protocol, number), 48 + length)] = None
+    entries = rng.sample(list(entries), len(entries))
+    yield "policy", entries
+    yield "policy", list(below(rng, entries, 8))
+
+
+def below(rng, entries, size):
+    """Whole keys of random data, each in one of the prefixes."""
+    for entry in rng.choices(entries, k=PROBES if size <= 16 else PATHS):
+        free = 8 * size - int.from_bytes(entry[:4], sys.byteorder)
+        data = int.from_bytes(entry[4:], "big") | rng.getrandbits(free) if free else int.from_bytes(entry[4:], "big")
+        yield key(size, data, 8 * size)
+
+
+def nested(name, chains, size):
+    """An adversary's: each address with all of the prefixes that end at a byte."""
+    rng = random.Random(size)
+    entries = {}
+    for _ in range(chains):
+        data = rng.randbytes(size)
+        entries.update((data_key(size, data[:n]), None) for n in range(1, size + 1))
+    entries = rng.sample(list(entries), len(entries))
+    yield name, entries
+    yield name, list(below(rng, entries, size))
+
+
+def node_items():
+    """All that a node of 8 bits holds: 256 children, and 255 prefixes that end in it, in random order."""
+    items = [(bytes([byte, 1]), 16) for byte in range(256)]
+    items += [(bytes([number << 8 - length]), length) for length in range(8) for number in range(1 << length)]
+    return random.Random(511).sample(items, len(items))
+
+
+def pair_node():
+    """A node that is not the root and grows by one item at a time."""
+    yield "pair-node", [data_key(4, b"\x0b")] + [
+        data_key(4, b"\x0a" + data, 8 + length) for data, length in node_items()]
+
+
+def pair_skip():
+    """A full node behind 8 bytes without a branch, and last a prefix that makes a branch in the middle of them."""
+    head = bytes(range(1, 9))
+    yield "pair-skip", [data_key(16, head + data, 64 + length) for data, length in node_items()] + [
+        data_key(16, head[:4] + b"\xff")]
 
 
 def component(rng):
     return bytes(rng.choices(b"abcdefghijklmnopqrstuvwxyz0123456789-_.", k=rng.randint(2, 20))) + b"/"
-
-
-def path_key(text):
-    return struct.pack("=I", 8 * len(text)) + text.ljust(256, b"\0")
 
 
 def paths():
@@ -143,8 +260,8 @@ def paths():
         for _ in range(rng.randint(0, 2)):
             directory += component(rng)
         files.append((directory + component(rng)[:-1])[:256])
-    yield "path", [path_key(directory) for directory in directories]
-    yield "path", [path_key(name) for name in files]
+    yield "path", [data_key(256, directory) for directory in directories]
+    yield "path", [data_key(256, name) for name in files]
 
 
 def pack(lists):
@@ -152,7 +269,8 @@ def pack(lists):
     parts = [struct.pack("=III", MAGIC, len(lists[0][1][0]), len(lists))]
     for name, keys in lists:
         parts.append(struct.pack("=24sI", name.encode(), len(keys)))
-        parts.extend(keys)
+        padding = b"\0" * (-len(keys[0]) % 4)
+        parts.extend(entry + padding for entry in keys)
     return b"".join(parts)
 
 
@@ -168,7 +286,10 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     v4, v6 = bgp_tables(sys.argv[1])
-    tables = [bgp4(v4), bgp6(v6), paths(), *(host32(10**n) for n in range(7))]
+    tables = [bgp4(v4), bgp6(v6), head4(v4), head4_host(1), head4_host(100_000), port(), policy(), paths(),
+              nested("nest6", 10_000, 16), nested("nest256", 400, 256),
+              host("host128", 1_000_000, 16, 128), host("host64", 1_000_000, 16, 64),
+              *(host("host32", 10**n, 4, 32) for n in range(7)), pair_node(), pair_skip()]
     with open(sys.argv[2], "wb") as out:
         out.write(member(1, "bench", 0o040755))
         for i, table in enumerate(tables):

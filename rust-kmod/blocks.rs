@@ -27,12 +27,21 @@ pub(crate) struct Blocks<'a, 'w, 'm>(pub(crate) &'a mut Writer<'w, 'm>);
 // An attempt must not need more objects than an op can set aside: two batches, an entry, nodes.
 const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 
-// SAFETY: Blocks come from kmalloc(), whose objects of at least 8 bytes are aligned to 8, which is
-// all that a trie asks for. What is retired is freed after the grace periods of those who walk
-// nodes, and of those who hold values.
+/// The size of the object for a block of `layout`.
+///
+/// kmalloc() aligns an object to the largest power of two that divides its size, see
+/// Documentation/core-api/memory-allocation.rst, so a multiple of the alignment is asked for.
+pub(crate) fn object_size(layout: Layout) -> usize {
+    layout.pad_to_align().size()
+}
+
+// SAFETY: Blocks come from kmalloc() or kmalloc_nolock(), as objects of `object_size()`, which have
+// the alignment of the layout as said there. kmalloc_nolock() may take one from the next larger slab,
+// whose size is a multiple of 32 if the object's is. What is retired is freed after the grace periods
+// of those who walk nodes, and of those who hold values.
 unsafe impl trie::Memory for Blocks<'_, '_, '_> {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        self.0.alloc(layout.size())
+        self.0.alloc(object_size(layout))
     }
 
     fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
@@ -41,26 +50,22 @@ unsafe impl trie::Memory for Blocks<'_, '_, '_> {
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie gives back a block that this op allocated and did not publish.
-        unsafe { self.0.free(block, layout.size()) };
+        unsafe { self.0.free(block, object_size(layout)) };
     }
 
     unsafe fn retire_node(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie has reserved room, and unlinked the block, which came from an op of the
         // map. Nodes are walked in sections of RCU only.
-        unsafe { self.0.retire(Grace::Rcu, block, layout.size()) };
+        unsafe { self.0.retire(Grace::Rcu, block, object_size(layout)) };
     }
 
     unsafe fn retire_entry(&mut self, block: NonNull<u8>, layout: Layout) {
         // SAFETY: The trie has reserved room, and unlinked the block, which came from an op of the
         // map. Programs hold values in sections of RCU or of RCU Tasks Trace.
-        unsafe { self.0.retire(Grace::TasksTrace, block, layout.size()) };
-    }
-
-    fn waits(&self) -> bool {
-        self.0.may_wait()
+        unsafe { self.0.retire(Grace::TasksTrace, block, object_size(layout)) };
     }
 
     fn size_of(layout: Layout) -> usize {
-        size_of_object(layout.size())
+        size_of_object(object_size(layout))
     }
 }

@@ -7,7 +7,10 @@
 //! and 1 to 256 bytes of data, of which the first bit is the highest one of the first byte.
 
 use crate::{
-    blocks::Blocks,
+    blocks::{
+        object_size,
+        Blocks, //
+    },
     trie::{
         Entry,
         Error as TrieError,
@@ -39,8 +42,7 @@ use kernel::{
         },
         mem::{
             self,
-            Allocator,
-            Area, //
+            Allocator, //
         },
         writers::Writers, //
     },
@@ -52,10 +54,6 @@ use kernel::{
 /// Bytes of a key before its data.
 const PREFIXLEN_SIZE: usize = 4;
 
-/// From this many entries on, a map has a directly indexed root: it makes lookups faster and takes
-/// a megabyte, see docs/node-layout.md.
-const MANY: u32 = 65_536;
-
 /// The flags that a map may have.
 const FLAGS: u32 = flags::NO_PREALLOC | flags::NUMA_NODE | flags::ACCESS;
 
@@ -66,8 +64,6 @@ pub(crate) struct LpmMtrie {
     /// Those of `trie`.
     #[pin]
     writers: Writers,
-    /// Used by `trie`, hence dropped after it.
-    _direct_root: Option<Area<u64>>,
 }
 
 /// The first field of a key, in bits.
@@ -79,7 +75,7 @@ fn prefixlen(key: Key<'_>) -> Result<u32> {
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
     let geometry = Geometry::new(data_size, u32::try_from(value_size).ok()?)?;
-    (geometry.entry_layout().size() <= mem::OBJECT_MAX).then_some(geometry)
+    (object_size(geometry.largest_entry()) <= mem::OBJECT_MAX).then_some(geometry)
 }
 
 impl LpmMtrie {
@@ -99,26 +95,33 @@ impl LpmMtrie {
     #[inline(always)]
     fn find<const N: usize>(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
-        let prefix = Prefix::new(self.trie.geometry(), prefixlen(key).ok()?, &data)?;
-        self.longest_match(prefix)
+        let prefixlen = prefixlen(key).ok()?;
+        in_section(|section| {
+            let found = self.trie.longest_match_sized(section, prefixlen, &data)?;
+            Some(found.value_ptr())
+        })
     }
 
     /// As [`Self::find`], for data of any size. Not inlined, for its buffer's sake.
     #[inline(never)]
     fn find_any(&self, key: Key<'_>) -> Option<NonNull<u8>> {
-        self.with_prefix(key, |prefix| self.longest_match(prefix))
-            .ok()?
+        self.with_prefix(key, |prefix| {
+            in_section(|section| Some(self.trie.longest_match(section, prefix)?.value_ptr()))
+        })
+        .ok()?
     }
+}
 
-    #[inline(always)]
-    fn longest_match(&self, prefix: Prefix<'_>) -> Option<NonNull<u8>> {
-        // Sleepable programs are in a section of RCU Tasks Trace only, and nodes wait for RCU.
-        let _guard = rcu::read_lock();
-        // SAFETY: `_guard` is a section that delays the freeing of nodes, and of entries, whose
-        // grace period implies one of RCU. It outlives the reader.
-        let section = unsafe { TrieReader::assume() };
-        Some(self.trie.longest_match(&section, prefix)?.value_ptr())
-    }
+/// Calls `f` in a section in which the nodes of a trie may be walked.
+///
+/// Sleepable programs are in a section of RCU Tasks Trace only, and nodes wait for RCU.
+#[inline(always)]
+fn in_section<R>(f: impl FnOnce(&TrieReader) -> R) -> R {
+    let _guard = rcu::read_lock();
+    // SAFETY: `_guard` is a section that delays the freeing of nodes, and of entries, whose grace
+    // period implies one of RCU. It outlives the reader.
+    let section = unsafe { TrieReader::assume() };
+    f(&section)
 }
 
 /// A new entry in `block`, if there is one.
@@ -166,19 +169,8 @@ impl Operations for LpmMtrie {
 
     fn new(map: &NewMap) -> impl PinInit<Self, Error> {
         let geometry = geometry(map.key_size(), map.value_size()).ok_or(EINVAL);
-        let direct_root = (map.max_entries() >= MANY)
-            .then(|| Area::new(map, Trie::DIRECT_LAYOUT.size() / size_of::<u64>()))
-            .transpose();
         try_pin_init!(Self {
-            _direct_root: direct_root?,
-            trie: match &_direct_root {
-                // SAFETY: The block is zeroed, of this size, aligned to 8 as its layout asks,
-                // used by this trie alone, and dropped after it.
-                Some(block) => unsafe {
-                    Trie::with_direct_root(geometry?, NonNull::from(&**block).cast())
-                },
-                None => Trie::new(geometry?),
-            },
+            trie: Trie::new(geometry?),
             writers <- Writers::new(map),
         })
     }
@@ -214,9 +206,9 @@ impl Operations for LpmMtrie {
             UpdateMode::NoExist => Mode::NoExist,
             UpdateMode::Exist => Mode::Exist,
         };
-        let size = self.trie.geometry().entry_layout().size();
         let max_entries = u64::from(map.max_entries());
         self.with_prefix(key, |prefix| {
+            let size = object_size(self.trie.geometry().entry_layout(prefix));
             // A large value takes a new entry in any case; a small one is stored at once into the
             // entry that is there.
             let mut entry = if value.fits_one_store() {
@@ -234,7 +226,7 @@ impl Operations for LpmMtrie {
                 match position.entry() {
                     // get_next_key returns the data of the last update, with the bits beyond
                     // prefixlen.
-                    Some(old) if value.fits_one_store() && old.data() == prefix.data() => {
+                    Some(old) if value.fits_one_store() && old.has_data(prefix.data()) => {
                         // SAFETY: The value of an entry is aligned to 8, and programs know that
                         // updates change it.
                         unsafe { value.store_to(old.value_ptr()) };
@@ -280,17 +272,16 @@ impl Operations for LpmMtrie {
         next: NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
-        let _guard = rcu::read_lock();
-        // SAFETY: As in `longest_match()`.
-        let section = unsafe { TrieReader::assume() };
-        let entry = match key {
-            // An invalid key is treated as unknown: iteration restarts.
-            Some(key) => self
-                .with_prefix(key, |prefix| self.trie.next(&section, Some(prefix)))
-                .unwrap_or_else(|_| self.trie.first(&section)),
-            None => self.trie.first(&section),
-        };
-        store_key(entry.ok_or(ENOENT)?, next)
+        in_section(|section| {
+            let entry = match key {
+                // An invalid key is treated as unknown: iteration restarts.
+                Some(key) => self
+                    .with_prefix(key, |prefix| self.trie.next(section, Some(prefix)))
+                    .unwrap_or_else(|_| self.trie.first(section)),
+                None => self.trie.first(section),
+            };
+            store_key(entry.ok_or(ENOENT)?, next)
+        })
     }
 
     fn check_btf(&self, _map: &RawMap, key: BtfType<'_>, _value: BtfType<'_>) -> Result {
@@ -342,7 +333,7 @@ mod tests {
     #[test]
     fn an_ipv4_entry_with_a_counter_fills_16_bytes() -> Result {
         let geometry = geometry(PREFIXLEN_SIZE + 4, 8).ok_or(EINVAL)?;
-        assert!(geometry.entry_layout().size() <= 16);
+        assert_eq!(object_size(geometry.largest_entry()), 16);
         Ok(())
     }
 }

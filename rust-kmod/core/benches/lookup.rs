@@ -2,7 +2,7 @@
 //! Lookups against other crates on the tables and keys of the in-kernel benchmark: same rows, same
 //! order of insertion, same probes. A crate with another answer ends the run.
 //!
-//! The crates take turns, in ROUNDS rounds (default 1). `scripts/bench-core` runs this and reads
+//! The crates take turns, in ROUNDS rounds (default 1). BENCH_ONLY selects tables. `scripts/bench-core` runs this and reads
 //! what criterion writes: groups are `workload/round`, functions `crate/entries`.
 
 mod peers;
@@ -57,7 +57,7 @@ fn rounds() -> usize {
 fn measure<const N: usize>(
     criterion: &mut Criterion<CpuTime>,
     table: &table::Table<N>,
-    mut crates: Vec<(&'static str, peers::Lookup<N>)>,
+    mut crates: peers::Crates<N>,
 ) {
     for round in 1..=rounds() {
         for (workload, probes) in &table.probes {
@@ -75,14 +75,22 @@ fn measure<const N: usize>(
     }
 }
 
+/// Tables without probes are for other measurements.
+fn measure_all<const N: usize>(
+    criterion: &mut Criterion<CpuTime>,
+    crates: fn(&peers::Rows<N>) -> peers::Crates<N>,
+) {
+    for table in table::tables(&table::archive()) {
+        if !table.probes.is_empty() {
+            measure(criterion, &table, crates(&table.shuffled()));
+        }
+    }
+}
+
 fn lookup(criterion: &mut Criterion<CpuTime>) {
-    let archive = table::archive();
-    for table in table::tables(&archive) {
-        measure(criterion, &table, peers::ipv6(&table));
-    }
-    for table in table::tables(&archive) {
-        measure(criterion, &table, peers::ipv4(&table));
-    }
+    measure_all(criterion, peers::ipv6);
+    measure_all(criterion, peers::u64_crates);
+    measure_all(criterion, peers::ipv4);
 }
 
 criterion_group! {

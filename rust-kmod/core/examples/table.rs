@@ -21,11 +21,10 @@ fn time(what: &str, operations: u64, work: impl FnOnce()) {
     );
 }
 
-fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
+fn measure<const N: usize>(table: &table::Table<N>) {
     let rows = table.shuffled();
-    let mut mtrie = Mtrie::new(N as u16, direct);
-    let root = if direct { "direct root" } else { "plain root" };
-    println!("{}, {root}: {} rows", table.name, rows.len());
+    let mut mtrie = Mtrie::new(N as u16);
+    println!("{}: {} rows", table.name, rows.len());
     time("insert, random order", rows.len() as u64, || {
         for (len, data, value) in &rows {
             mtrie.insert(*len, data, *value);
@@ -90,12 +89,10 @@ fn measure<const N: usize>(table: &table::Table<N>, direct: bool) {
 fn main() {
     let archive = table::archive();
     // The first one of either family is the routing table.
-    for direct in [false, true] {
-        for table in table::tables::<4>(&archive).iter().take(1) {
-            measure(table, direct);
-        }
-        for table in table::tables::<16>(&archive).iter().take(1) {
-            measure(table, direct);
-        }
+    for table in table::tables::<4>(&archive).iter().take(1) {
+        measure(table);
+    }
+    for table in table::tables::<16>(&archive).iter().take(1) {
+        measure(table);
     }
 }

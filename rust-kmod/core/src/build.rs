@@ -1,59 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
-//! New nodes: a pair of items under a new node, or a copy of a node with one item more or less or
-//! with another skip.
+//! New nodes: a pair of items under a new node, or a copy of a node, perhaps with one item more.
+//! Vacant items are left out of a copy, which is of the kind that its number of items asks for.
 //!
 //! Everything here happens before publication.
 
 use super::{
-    groups::PACKED,
+    full::{self, FullRef},
+    item::Item,
     memory::Memory,
     node::NodeRef,
-    plan::{Filler, Plan, Shape},
-    slot::Raw,
-    stride::{base_index, set, test, unset},
+    packed::{self, PackedRef, Shape, PACKED},
+    slot::{Kind, Raw, Slot},
+    small::{self, SMALL},
+    stride::{longest, set, test},
 };
 use core::{alloc::Layout, ptr::NonNull};
 
-/// A place within a node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Item {
-    /// Base index of a prefix that ends in the node.
-    Internal(u8),
-    /// Byte under which the rest is.
-    Child(u8),
+/// Skipped bytes, in up to three parts that follow each other.
+pub(super) type Skip<'s> = [&'s [u8]; 3];
+
+/// A block that is ours.
+type Block = (NonNull<u8>, Layout);
+
+/// A node that no reader knows yet.
+pub(super) struct NewNode {
+    raw: Raw,
+    /// With a full node's packed one, and a small one in front.
+    blocks: [Option<Block>; 3],
 }
 
 impl Item {
-    /// Where, in a node at `depth`, something with this data and prefixlen (at least 8 * depth)
-    /// belongs.
-    pub(super) fn of(data: &[u8], prefixlen: u32, depth: usize) -> Self {
-        let byte = data.get(depth).copied().unwrap_or(0);
-        if (prefixlen / 8) as usize == depth {
-            Item::Internal(base_index(byte, prefixlen % 8))
-        } else {
-            Item::Child(byte)
-        }
-    }
-
-    /// Its number among a node's 512 possible items: internal ones come first.
-    #[inline]
-    pub(super) fn number(self) -> u16 {
-        match self {
-            Item::Internal(index) => u16::from(index),
-            Item::Child(byte) => 256 + u16::from(byte),
-        }
-    }
-
-    /// The item with this number.
-    pub(super) fn numbered(number: u32) -> Self {
-        let index = (number & 255) as u8;
-        if number < 256 {
-            Item::Internal(index)
-        } else {
-            Item::Child(index)
-        }
-    }
-
     fn is_in(self, shape: &Shape) -> bool {
         match self {
             Item::Internal(index) => test(&shape.internal, index),
@@ -67,167 +43,331 @@ impl Item {
             Item::Child(byte) => set(&mut shape.child, byte),
         }
     }
-
-    fn exclude(self, shape: &mut Shape) {
-        match self {
-            Item::Internal(index) => unset(&mut shape.internal, index),
-            Item::Child(byte) => unset(&mut shape.child, byte),
-        }
-    }
-}
-
-/// What a copy changes.
-#[derive(Clone, Copy)]
-pub(super) enum Edit {
-    /// Nothing.
-    Keep,
-    /// This new item, which the node does not have.
-    Add(Item, Raw),
-    /// Without this item, which the node has.
-    Drop(Item),
-}
-
-impl Edit {
-    fn apply(self, shape: &mut Shape) {
-        match self {
-            Edit::Keep => {}
-            Edit::Add(item, _) => item.include(shape),
-            Edit::Drop(item) => item.exclude(shape),
-        }
-    }
-}
-
-/// A node that no reader knows yet.
-pub(super) struct NewNode {
-    block: NonNull<u8>,
-    layout: Layout,
-    /// Whether it has a single item, as the copy of a node that has.
-    lone: bool,
 }
 
 impl NewNode {
-    /// Allocates and writes a node; `fill` pushes its slots in order.
-    fn make<M: Memory>(
-        mem: &mut M,
-        shape: &Shape,
-        skip: &[&[u8]],
-        fill: impl FnOnce(&mut Filler<'_>),
-    ) -> Option<Self> {
-        let plan = Plan::new::<M>(shape, skip);
-        let (layout, lone) = (plan.layout(), plan.items() < 2);
-        let block = mem.alloc(layout)?;
-        // SAFETY: the block is ours, and has the plan's layout.
-        unsafe { plan.write(block, fill) };
-        Some(Self {
-            block,
-            layout,
-            lone,
-        })
-    }
-
-    pub(super) fn is_lone(&self) -> bool {
-        self.lone
-    }
-
     pub(super) fn size<M: Memory>(&self) -> u64 {
-        M::size_of(self.layout) as u64
+        let blocks = self.blocks.iter().flatten();
+        blocks.map(|(_, layout)| M::size_of(*layout) as u64).sum()
     }
 
     /// For the slot that is to lead here.
     pub(super) fn raw(&self) -> Raw {
-        // SAFETY: `make` wrote a whole node into the block.
-        unsafe { Raw::node(self.block) }
+        self.raw
     }
 
-    /// Gives the block back unpublished.
+    /// Gives the blocks back unpublished.
     pub(super) fn free(self, mem: &mut impl Memory) {
-        // SAFETY: allocated with this layout, never published.
-        unsafe { mem.free(self.block, self.layout) }
+        for (block, layout) in self.blocks.into_iter().flatten() {
+            // SAFETY: allocated with this layout, never published.
+            unsafe { mem.free(block, layout) }
+        }
+    }
+
+    /// With the items of `content`, at most [`SMALL`].
+    fn small(
+        mem: &mut impl Memory,
+        skip: &[&[u8]],
+        shape: &Shape,
+        content: Content<'_>,
+    ) -> Option<Self> {
+        let (internals, children) = shape.counts();
+        let skip_len = skip.iter().map(|part| part.len()).sum();
+        let layout = small::layout(internals + children, skip_len);
+        let block = mem.alloc(layout)?;
+        let fill = |f: &mut dyn FnMut(Item, Raw)| content.for_each(shape, f);
+        // SAFETY: the block is ours and has the layout; the shape is that of the content, and no
+        // key has more than 255 bytes to skip.
+        let raw = unsafe {
+            small::write(block, (internals, children), skip, fill);
+            Raw::node(block, Kind::Small)
+        };
+        Some(Self {
+            raw,
+            blocks: [Some((block, layout)), None, None],
+        })
+    }
+
+    /// A packed node of this shape, whose slots `fill` writes.
+    ///
+    /// # Safety
+    ///
+    /// `fill` writes a slot for each item: internal ones first, then children, both by index. There
+    /// are at most [`PACKED`] items, or no child but 255.
+    unsafe fn packed(
+        mem: &mut impl Memory,
+        shape: &Shape,
+        fill: impl FnOnce(NonNull<Slot>),
+    ) -> Option<Self> {
+        let (internals, children) = shape.counts();
+        let layout = packed::layout(internals + children);
+        let block = mem.alloc(layout)?;
+        // SAFETY: the block is ours and has the layout; `fill` completes the node.
+        let raw = unsafe {
+            fill(packed::write(block, shape));
+            Raw::node(block, Kind::Packed)
+        };
+        Some(Self {
+            raw,
+            blocks: [Some((block, layout)), None, None],
+        })
+    }
+
+    /// A packed node with those items of `content` that are in `shape`: all, or all that the array
+    /// of a full node does not hold.
+    fn packed_of(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
+        let fill = |slots: NonNull<Slot>| {
+            let mut count = 0;
+            content.for_each(shape, |item, raw| {
+                if item.is_in(shape) {
+                    // SAFETY: a slot for each item of the shape, of which there is one.
+                    unsafe { slots.add(count).write(Slot::new(raw)) };
+                    count += 1;
+                }
+            });
+        };
+        // SAFETY: callers have at most PACKED items in the shape, or no child but 255; each is in
+        // the content, which comes by number.
+        unsafe { Self::packed(mem, shape, fill) }
+    }
+
+    fn full(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
+        let mut rest_shape = Shape {
+            internal: shape.internal,
+            ..Shape::EMPTY
+        };
+        let last = Item::Child(u8::MAX);
+        if last.is_in(shape) {
+            last.include(&mut rest_shape);
+        }
+        let mut new = Self::packed_of(mem, &rest_shape, content)?;
+        let rest_block = new.blocks[0].map(|(block, _)| block)?;
+        let Some(block) = mem.alloc(full::LAYOUT) else {
+            new.free(mem);
+            return None;
+        };
+        // SAFETY: `packed_of` has just written it, and nobody else knows it.
+        let rest = unsafe { PackedRef::new(rest_block) };
+        let pushed = |byte| {
+            rest.cover(byte, 7)
+                .map_or(Raw::VACANT, |entry| entry.pushed())
+        };
+        // SAFETY: the block is ours and has the layout; `rest_block` is a packed node.
+        let array = unsafe {
+            full::write(block, rest_block, pushed);
+            FullRef::new(block)
+        };
+        content.for_each(shape, |item, raw| {
+            if let Item::Child(byte) = item {
+                if let Some(slot) = array.in_array(byte) {
+                    slot.publish(raw);
+                }
+            }
+        });
+        // SAFETY: `block` is the array of a full node.
+        new.raw = unsafe { Raw::node(block, Kind::Full) };
+        new.blocks[1] = Some((block, full::LAYOUT));
+        Some(new)
+    }
+
+    /// Puts a small node with nothing but `skip` in front, if there is anything to skip.
+    fn behind(mut self, mem: &mut impl Memory, mut skip: Skip<'_>) -> Option<Self> {
+        let last = skip.iter_mut().rev().find_map(|part| {
+            let (last, before) = part.split_last()?;
+            *part = before;
+            Some(*last)
+        });
+        let Some(last) = last else {
+            return Some(self);
+        };
+        let content = Content::of([Some((Item::Child(last), self.raw)), None]);
+        let Some(front) = Self::small(mem, &skip, &content.shape(), content) else {
+            self.free(mem);
+            return None;
+        };
+        self.raw = front.raw;
+        self.blocks[2] = front.blocks[0];
+        Some(self)
     }
 }
 
-/// A node at `depth` with two different items.
+/// What a new node is to hold.
+#[derive(Clone, Copy)]
+struct Content<'a> {
+    /// The items of this node that are not vacant,
+    node: Option<NodeRef<'a>>,
+    /// and these, by number, which it does not have.
+    added: [Option<(Item, Raw)>; 2],
+}
+
+impl<'a> Content<'a> {
+    fn of(added: [Option<(Item, Raw)>; 2]) -> Self {
+        Self { node: None, added }
+    }
+
+    fn with(node: NodeRef<'a>, added: Option<(Item, Raw)>) -> Self {
+        Self {
+            node: Some(node),
+            added: [added, None],
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        let mut shape = Shape::EMPTY;
+        self.for_each_raw(|item, _| item.include(&mut shape));
+        shape
+    }
+
+    /// Calls `f` with each item and what its slot holds in a node of this shape, by number.
+    fn for_each(&self, shape: &Shape, mut f: impl FnMut(Item, Raw)) {
+        self.for_each_raw(|item, raw| match item {
+            Item::Child(byte) => f(item, raw.with_fallback(longest(&shape.internal, byte) != 0)),
+            Item::Internal(_) => f(item, raw),
+        });
+    }
+
+    fn for_each_raw(&self, mut f: impl FnMut(Item, Raw)) {
+        let mut added = self.added.iter().flatten().copied().peekable();
+        if let Some(node) = self.node {
+            node.for_each(|item, slot| {
+                while let Some((new, raw)) = added.next_if(|new| new.0.number() < item.number()) {
+                    f(new, raw);
+                }
+                f(item, slot.raw());
+            });
+        }
+        added.for_each(|(item, raw)| f(item, raw));
+    }
+
+    /// A node of the kind that so many items ask for.
+    fn make(self, mem: &mut impl Memory, skip: Skip<'_>) -> Option<NewNode> {
+        let shape = self.shape();
+        let (internals, children) = shape.counts();
+        match internals + children {
+            0..=SMALL => NewNode::small(mem, &skip, &shape, self),
+            count if count <= PACKED => NewNode::packed_of(mem, &shape, self)?.behind(mem, skip),
+            _ => NewNode::full(mem, &shape, self)?.behind(mem, skip),
+        }
+    }
+}
+
+/// A node with two different items.
 pub(super) fn pair(
     mem: &mut impl Memory,
-    depth: usize,
     skip: &[u8],
     a: (Item, Raw),
     b: (Item, Raw),
 ) -> Option<NewNode> {
-    let mut shape = Shape {
-        depth: depth as u8,
-        internal: [0; 4],
-        child: [0; 4],
-    };
-    a.0.include(&mut shape);
-    b.0.include(&mut shape);
     let (first, second) = if a.0.number() < b.0.number() {
-        (a.1, b.1)
+        (a, b)
     } else {
-        (b.1, a.1)
+        (b, a)
     };
-    NewNode::make(mem, &shape, &[skip], |slots| {
-        slots.push(first);
-        slots.push(second);
-    })
+    Content::of([Some(first), Some(second)]).make(mem, [skip, &[], &[]])
 }
 
-/// A copy of `from` with `edit` done and `skip` (in parts) for its skipped bytes. Without memory,
-/// `None`. Vacant slots are left out.
+/// A node with nothing but one child, which is a node.
+pub(super) fn front(
+    mem: &mut impl Memory,
+    skip: &[u8],
+    byte: u8,
+    child: NodeRef<'_>,
+) -> Option<NewNode> {
+    let item = (Item::Child(byte), child.raw());
+    Content::of([Some(item), None]).make(mem, [skip, &[], &[]])
+}
+
+/// A full node with the items of a packed one.
+pub(super) fn promoted(mem: &mut impl Memory, from: PackedRef<'_>) -> Option<NewNode> {
+    let content = Content::with(NodeRef::Packed(from), None);
+    NewNode::full(mem, &content.shape(), content)
+}
+
+/// A copy of `from`, with an item that it does not have if there is one to add, and `skip` for its
+/// skipped bytes.
 pub(super) fn copy(
     mem: &mut impl Memory,
     from: NodeRef<'_>,
-    edit: Edit,
-    skip: &[&[u8]],
+    added: Option<(Item, Raw)>,
+    skip: Skip<'_>,
 ) -> Option<NewNode> {
-    let slots = from.slots();
-    // With more items, the copy may have groups, or its slots another order.
-    if from.groups().is_some() || slots.len() >= PACKED || from.live() < slots.len() {
-        return copy_live(mem, from, edit, skip);
-    }
-    let mut shape = from.shape();
-    let (at, dropped, added) = match edit {
-        Edit::Keep => (slots.len(), 0, None),
-        Edit::Add(item, raw) => (from.rank(item), 0, Some(raw)),
-        Edit::Drop(item) => (from.rank(item), 1, None),
-    };
-    edit.apply(&mut shape);
-    let (before, after) = slots.split_at_checked(at)?;
-    NewNode::make(mem, &shape, skip, |to| {
-        to.extend(before);
-        if let Some(raw) = added {
-            to.push(raw);
+    if let (NodeRef::Packed(node), Some(added)) = (from, added) {
+        if node.len() < PACKED && from.live() == node.len() {
+            return copy_packed(mem, node, added)?.behind(mem, skip);
         }
-        to.extend(after.get(dropped..).unwrap_or(&[]));
-    })
+    }
+    Content::with(from, added).make(mem, skip)
 }
 
-/// [`copy`], item by item.
-#[cold]
-fn copy_live(
+/// A copy of the packed node of a full one, with an item that it does not have if there is one to
+/// add.
+pub(super) fn copy_rest(
     mem: &mut impl Memory,
-    from: NodeRef<'_>,
-    edit: Edit,
-    skip: &[&[u8]],
+    from: PackedRef<'_>,
+    added: Option<(Item, Raw)>,
+) -> Option<NewNode> {
+    match added {
+        Some(added) if NodeRef::Packed(from).live() == from.len() => copy_packed(mem, from, added),
+        _ => {
+            let content = Content::with(NodeRef::Packed(from), added);
+            NewNode::packed_of(mem, &content.shape(), content)
+        }
+    }
+}
+
+/// A copy of a packed node with no vacant slot, most of the slots as they are.
+fn copy_packed(
+    mem: &mut impl Memory,
+    from: PackedRef<'_>,
+    (item, raw): (Item, Raw),
 ) -> Option<NewNode> {
     let mut shape = from.shape();
-    for (item, _) in from.items().filter(|(_, slot)| slot.raw().is_vacant()) {
-        item.exclude(&mut shape);
-    }
-    edit.apply(&mut shape);
-    let (new, mut added) = match edit {
-        Edit::Add(item, raw) => (item.number(), Some(raw)),
-        _ => (u16::MAX, None),
+    item.include(&mut shape);
+    let rank = from.rank(item);
+    let raw = match item {
+        Item::Internal(_) => raw,
+        Item::Child(byte) => raw.with_fallback(longest(&shape.internal, byte) != 0),
     };
-    NewNode::make(mem, &shape, skip, |to| {
-        for (item, slot) in from.items() {
-            if item.number() >= new {
-                added.take().into_iter().for_each(|raw| to.push(raw));
-            }
-            if item.number() != new && item.is_in(&shape) {
-                to.push(slot.raw());
-            }
+    let (before, after) = from.slots().split_at_checked(rank)?;
+    let fill = |to: NonNull<Slot>| {
+        // SAFETY: the node has a slot more than `from`.
+        unsafe {
+            copy_slots(before, to);
+            to.add(rank).write(Slot::new(raw));
+            copy_slots(after, to.add(rank + 1));
         }
-        added.take().into_iter().for_each(|raw| to.push(raw));
-    })
+    };
+    // SAFETY: the slots of `from` are in this order, and a new one is put in at its rank. `from` had
+    // less than PACKED items, or no child but 255.
+    let new = unsafe { NewNode::packed(mem, &shape, fill) }?;
+    if let (Item::Internal(index), Some((block, _))) = (item, new.blocks[0]) {
+        // SAFETY: `packed` has just written it, and nobody else knows it.
+        NodeRef::Packed(unsafe { PackedRef::new(block) }).refresh(index);
+    }
+    Some(new)
+}
+
+/// Copies slots as the writer, who alone may read them without atomics: nobody writes them
+/// meanwhile.
+///
+/// # Safety
+///
+/// As many slots may be written at `to`, which nobody else knows.
+#[cfg(not(loom))]
+unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
+    // SAFETY: by the contract; a slot is a pointer in memory.
+    unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
+}
+
+/// As above, for slots that are more than a pointer in memory.
+///
+/// # Safety
+///
+/// As above.
+#[cfg(loom)]
+unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
+    for (i, slot) in from.iter().enumerate() {
+        // SAFETY: by the contract.
+        unsafe { to.add(i).write(Slot::new(slot.raw())) };
+    }
 }

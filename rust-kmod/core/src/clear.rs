@@ -1,55 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Freeing everything: one walk, constant space, no recursion, with pauses.
 //!
-//! On the way down, a node's bitmaps, which nobody needs any more, keep the way back up.
+//! On the way down, the slot that led to a node keeps the way back up.
 
 use super::{
-    direct::Direct,
-    node::NodeRef,
-    slot::{Link, Raw, Slot},
+    node::{Link, NodeRef},
+    prefix::Geometry,
+    slot::{Raw, Slot},
     Trie,
 };
-use core::{alloc::Layout, mem::size_of, ptr::NonNull};
+use core::{alloc::Layout, mem, ptr::NonNull};
 
 /// Blocks freed between two pauses.
 const BATCH: u32 = 256;
-
-/// Laid over the beginning of a node that is being freed; its slots stay where they are.
-struct Visit {
-    up: Option<NonNull<Visit>>,
-    slots: NonNull<Slot>,
-    left: u16,
-    layout: Layout,
-}
-
-const _: () = assert!(
-    size_of::<Visit>() <= super::node::FIXED_SIZE,
-    "a visit fits over a node's fixed part"
-);
-
-impl Visit {
-    /// Turns a node into a visit of it.
-    fn begin(node: NodeRef<'_>, up: Option<NonNull<Visit>>) -> NonNull<Visit> {
-        let slots = node.slots();
-        let visit = Visit {
-            up,
-            slots: node.first_slot(),
-            left: slots.len() as u16,
-            layout: node.layout(),
-        };
-        let at = node.ptr().cast::<Visit>();
-        // SAFETY: the block is longer than a Visit, aligned, and nobody else refers to it (`clear`
-        // is exclusive, and `node` is not used again).
-        unsafe { at.write(visit) };
-        at
-    }
-}
 
 /// What a clearing walk works with.
 struct Clearing<F: FnMut(NonNull<u8>, Layout), P: FnMut()> {
     free: F,
     pause: P,
-    entry_layout: Layout,
+    geometry: Geometry,
     until_pause: u32,
 }
 
@@ -64,46 +33,78 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
         }
     }
 
-    /// Frees what `slot` leads to; `up` is where it was found.
-    ///
-    /// # Safety
-    ///
-    /// Nobody else refers to the trie, and nothing follows `slot` any more.
-    unsafe fn enter(&mut self, slot: &Slot, up: Option<NonNull<Visit>>) -> Option<NonNull<Visit>> {
-        match slot.load() {
-            Link::Vacant => up,
-            Link::Entry(entry, _) => {
-                // One slot leads to an entry, and it is this one.
-                self.free(entry.ptr(), self.entry_layout);
-                up
+    /// Frees everything below `slot`, and leaves it vacant.
+    fn below(&mut self, slot: &mut Slot) {
+        let slot = mem::replace(slot, Slot::new(Raw::VACANT));
+        let top = match slot.below() {
+            Link::Vacant => return,
+            Link::Entry(entry, _) => return self.free(entry.ptr(), entry.layout(&self.geometry)),
+            Link::Node(node) => node,
+        };
+        // The node that is being emptied, and the one above it; the top one is above itself.
+        let (mut here, mut up) = (top, top);
+        begin(here);
+        loop {
+            if let Some((slot, below)) = self.empty(here) {
+                slot.publish(up.raw());
+                (here, up) = (below, here);
+                begin(here);
+                continue;
             }
-            Link::Node(node) => Some(Visit::begin(node, up)),
+            for (block, layout) in here.blocks() {
+                // All that led to the node were slots that are done with.
+                self.free(block, layout);
+            }
+            if here.raw() == up.raw() {
+                return;
+            }
+            // The last slot taken is the one that led here.
+            let Some((slot, above)) = self.empty(up) else {
+                return;
+            };
+            slot.publish(Raw::VACANT);
+            (here, up) = (up, above);
         }
     }
 
-    /// Frees everything below `slot`, and leaves it vacant.
-    fn below(&mut self, slot: &mut Slot) {
-        let slot = core::mem::replace(slot, Slot::new(Raw::VACANT));
-        // SAFETY: a mutable slot means that the trie is exclusive, and it is vacant now.
-        let mut at = unsafe { self.enter(&slot, None) };
-        while let Some(mut here) = at {
-            // SAFETY: `Visit::begin` wrote it, and it is freed only below, where `at` moves away
-            // from it.
-            let visit = unsafe { here.as_mut() };
-            if visit.left == 0 {
-                at = visit.up;
-                let layout = visit.layout;
-                // All that led to the node were slots that are done with.
-                self.free(here.cast(), layout);
-                continue;
+    /// Frees the entries in the last slots of `node` and leaves these vacant; the last slot before
+    /// them that leads to a node.
+    fn empty<'a>(&mut self, node: NodeRef<'a>) -> Option<(&'a Slot, NodeRef<'a>)> {
+        let (array, slots) = match node {
+            NodeRef::Small(node) => (&[][..], node.slots()),
+            NodeRef::Packed(node) => (&[][..], node.slots()),
+            NodeRef::Full(node) => {
+                let rest = node.rest();
+                (&node.children()[..rest.left()], rest.slots())
             }
-            visit.left -= 1;
-            // SAFETY: `left` was at most the number of slots, which are not overwritten by the
-            // visit.
-            let slot = unsafe { visit.slots.add(usize::from(visit.left)).as_ref() };
-            // SAFETY: as above; `left` does not come back to this slot.
-            at = unsafe { self.enter(slot, Some(here)) };
+        };
+        let mut left = array.len() + slots.len();
+        for slot in array.iter().chain(slots).rev() {
+            match slot.below() {
+                Link::Vacant => {}
+                Link::Entry(entry, _) => {
+                    // One slot leads to an entry, and it is this one.
+                    self.free(entry.ptr(), entry.layout(&self.geometry));
+                    slot.publish(Raw::VACANT);
+                }
+                // The slot is to be looked at once more.
+                Link::Node(below) => {
+                    if let NodeRef::Full(full) = node {
+                        full.rest().set_left(array.len().min(left));
+                    }
+                    return Some((slot, below));
+                }
+            }
+            left -= 1;
         }
+        None
+    }
+}
+
+/// All slots of a full node's array are left to empty.
+fn begin(node: NodeRef<'_>) {
+    if let NodeRef::Full(node) = node {
+        node.rest().set_left(node.children().len());
     }
 }
 
@@ -117,14 +118,11 @@ impl Trie {
         let mut clearing = Clearing {
             free,
             pause,
-            entry_layout: self.geometry.entry_layout(),
+            geometry: self.geometry,
             until_pause: BATCH,
         };
         clearing.below(&mut self.root);
         clearing.below(&mut self.leftover);
-        for slot in self.direct_mut().into_iter().flat_map(Direct::slots_mut) {
-            clearing.below(slot);
-        }
         self.stats = super::stats::Stats::new();
     }
 }

@@ -2,33 +2,50 @@
 //! The way to one exact prefix: where it is, or what stands where it would have to go.
 
 use super::{
-    build::Item,
     entry::EntryRef,
-    node::NodeRef,
+    item::Item,
+    node::{Link, NodeRef},
     prefix::Prefix,
-    slot::{Link, Slot},
+    slot::Slot,
     Trie,
 };
 
-/// A node and the slot that leads to it.
+/// A slot on the way down.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) slot: &'a Slot,
+    /// How many bytes lead to it.
+    pub(super) start: usize,
+    /// The node that it is in, if it is not the root.
+    pub(super) holder: Option<NodeRef<'a>>,
+}
+
+/// A node and the way to it.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) slot: &'a Slot,
+    pub(super) way: Way<'a>,
     pub(super) node: NodeRef<'a>,
+}
+
+impl Place<'_> {
+    /// The index of the byte that the node looks at.
+    pub(super) fn depth(&self) -> usize {
+        self.way.start + self.node.skip().len()
+    }
 }
 
 /// What a descent ended at.
 pub(super) enum End<'a> {
-    /// A slot that leads nowhere: an empty entrance, or a vacant child slot.
+    /// A slot that leads nowhere.
     Vacant,
     /// A leaf that shares `common` bits with the prefix.
     Leaf { leaf: EntryRef<'a>, common: u32 },
     /// A node that the prefix does not lead to: it ends or differs at depth `at`, within the
     /// skipped bytes.
-    Beside { node: NodeRef<'a>, at: usize },
+    Outside { node: NodeRef<'a>, at: usize },
     /// A node that has, or should have, this item.
     Item {
-        node: NodeRef<'a>,
+        place: Place<'a>,
         item: Item,
         slot: Option<&'a Slot>,
     },
@@ -37,10 +54,8 @@ pub(super) enum End<'a> {
 /// Where a prefix is or belongs.
 pub(super) struct Descent<'a> {
     /// The slot that led to the end.
-    pub(super) slot: &'a Slot,
-    /// How many bytes lead to it.
-    pub(super) start: usize,
-    /// The node that holds `slot`; `None` if that is the entrance.
+    pub(super) way: Way<'a>,
+    /// The node that holds it.
     pub(super) above: Option<Place<'a>>,
     pub(super) end: End<'a>,
 }
@@ -56,70 +71,43 @@ impl Trie {
     pub(super) fn descend_noting<'a>(
         &'a self,
         prefix: Prefix<'_>,
-        note: impl FnMut(Place<'a>, Item),
-    ) -> Descent<'a> {
-        self.descend_from(self.entrance(prefix), prefix, note)
-    }
-
-    /// As [`descend_noting`](Self::descend_noting), from a slot that a number of bytes lead to.
-    pub(super) fn descend_from<'a>(
-        &'a self,
-        (mut slot, mut start): (&'a Slot, usize),
-        prefix: Prefix<'_>,
         mut note: impl FnMut(Place<'a>, Item),
     ) -> Descent<'a> {
+        let mut way = Way {
+            slot: &self.root,
+            start: 0,
+            holder: None,
+        };
         let mut above = None;
-        loop {
-            let node = match slot.load() {
-                Link::Vacant => {
-                    return Descent {
-                        slot,
-                        start,
-                        above,
-                        end: End::Vacant,
-                    }
-                }
+        let end = loop {
+            let node = match way.slot.below() {
+                Link::Vacant => break End::Vacant,
                 Link::Entry(leaf, _) => {
-                    let common = leaf.common(&self.geometry, prefix, start);
-                    return Descent {
-                        slot,
-                        start,
-                        above,
-                        end: End::Leaf { leaf, common },
-                    };
+                    let common = leaf.common(&self.geometry, prefix, way.start);
+                    break End::Leaf { leaf, common };
                 }
                 Link::Node(node) => node,
             };
-            if let Some(at) = node.leaves_at(prefix) {
-                return Descent {
-                    slot,
-                    start,
-                    above,
-                    end: End::Beside { node, at },
-                };
+            if let Some(at) = node.leaves_at(prefix, way.start) {
+                break End::Outside { node, at };
             }
-            let depth = node.depth();
+            let place = Place { way, node };
+            let depth = place.depth();
             let item = Item::of(prefix.data(), prefix.prefixlen(), depth);
-            note(Place { slot, node }, item);
+            note(place, item);
             match (item, node.slot(item)) {
-                (Item::Child(_), Some(child)) => {
-                    above = Some(Place { slot, node });
-                    (slot, start) = (child, depth + 1);
-                }
-                (_, found) => {
-                    return Descent {
+                (Item::Child(_), Some(slot)) => {
+                    above = Some(place);
+                    way = Way {
                         slot,
-                        start,
-                        above,
-                        end: End::Item {
-                            node,
-                            item,
-                            slot: found,
-                        },
-                    }
+                        start: depth + 1,
+                        holder: Some(node),
+                    };
                 }
+                (_, slot) => break End::Item { place, item, slot },
             }
-        }
+        };
+        Descent { way, above, end }
     }
 }
 
@@ -130,12 +118,7 @@ impl<'a> Descent<'a> {
             End::Leaf { leaf, common } => (common == prefix.prefixlen()
                 && common == leaf.prefixlen(&trie.geometry))
             .then_some(leaf),
-            End::Item {
-                slot: Some(slot), ..
-            } => match slot.load() {
-                Link::Entry(entry, _) => Some(entry),
-                _ => None,
-            },
+            End::Item { slot, .. } => slot?.entry(),
             _ => None,
         }
     }

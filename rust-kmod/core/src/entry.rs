@@ -3,20 +3,26 @@
 //!
 //! ```text
 //! 0            value_size, rounded up to 2
-//! | value      | prefixlen: u16 | data: data_size bytes |
+//! | value      | prefixlen, WHOLE: u16 | data |
 //! ```
 //!
 //! The value stands first, so that the entry's address is the value's address, which programs keep.
 //! It is written by programs and the map layer while readers look: the core never reads it and
 //! never forms a reference to it. prefixlen and data are written before the entry is published and
 //! never after.
+//!
+//! Data beyond prefixlen is carried along, but zeroes, which it mostly is, are not stored: unless
+//! WHOLE is set, the block ends with the prefix, see `Geometry::stored`.
 
 use super::{
-    build::Item,
+    item::Item,
     prefix::{agree, common_bits, Geometry, Prefix},
-    slot::Raw,
+    slot::{Raw, Slot, Target},
 };
-use core::{marker::PhantomData, ptr::NonNull, slice};
+use core::{alloc::Layout, marker::PhantomData, ptr::NonNull, slice};
+
+/// All bytes of data are stored. A prefixlen is at most 2,048.
+const WHOLE: u16 = 1 << 15;
 
 /// A filled entry block that is not in a trie yet; the caller allocated it and wrote the value.
 #[must_use = "the block leaks unless it is inserted or taken back with into_ptr"]
@@ -28,7 +34,7 @@ impl NewEntry {
     ///
     /// # Safety
     ///
-    /// `ptr` is a block for the `entry_layout()` of the trie that it will be inserted into, from
+    /// `ptr` is a block for the `entry_layout()` of the prefix that it will be inserted under, from
     /// the allocator behind the `Memory` that the trie is used with, and the caller gives up
     /// its ownership.
     pub unsafe fn new(ptr: NonNull<u8>) -> Self {
@@ -42,15 +48,21 @@ impl NewEntry {
 
     /// Writes prefixlen and data, and hands over the block.
     pub(super) fn fill(self, geometry: &Geometry, prefix: Prefix<'_>) -> NonNull<u8> {
-        let data = prefix.bytes(0, geometry.data_size());
-        // SAFETY: the block has entry_layout (contract of `new`), both ranges lie inside it and
+        let stored = prefix.stored(geometry);
+        let whole = if stored == geometry.stored(prefix.prefixlen()) {
+            0
+        } else {
+            WHOLE
+        };
+        let data = prefix.bytes(0, stored);
+        // SAFETY: the block has the prefix's entry_layout (contract of `new`), both ranges lie inside and
         // behind the value, the u16 is aligned (even offset from an 8-byte boundary), and
         // nobody else has seen the block.
         unsafe {
             self.0
                 .add(geometry.prefixlen_offset())
                 .cast::<u16>()
-                .write(prefix.prefixlen() as u16);
+                .write(prefix.prefixlen() as u16 | whole);
             self.0
                 .add(geometry.data_offset())
                 .copy_from_nonoverlapping(NonNull::from(data).cast(), data.len());
@@ -82,11 +94,32 @@ impl<'a> EntryRef<'a> {
     }
 
     #[inline]
-    pub(super) fn prefixlen(self, geometry: &Geometry) -> u32 {
+    fn head(self, geometry: &Geometry) -> u16 {
         // SAFETY: by the invariants this reads an initialised, aligned u16 that nobody writes.
-        u32::from(unsafe { self.0.add(geometry.prefixlen_offset()).cast::<u16>().read() })
+        unsafe { self.0.add(geometry.prefixlen_offset()).cast::<u16>().read() }
     }
 
+    #[inline]
+    pub(super) fn prefixlen(self, geometry: &Geometry) -> u32 {
+        u32::from(self.head(geometry) & !WHOLE)
+    }
+
+    /// Bytes of data that the block has.
+    #[inline]
+    fn stored(self, geometry: &Geometry) -> usize {
+        let head = self.head(geometry);
+        if head & WHOLE != 0 {
+            geometry.data_size()
+        } else {
+            geometry.stored(head.into())
+        }
+    }
+
+    pub(super) fn layout(self, geometry: &Geometry) -> Layout {
+        geometry.layout(self.stored(geometry))
+    }
+
+    /// The data, but for zeroes that are not stored: at least what belongs to the prefix.
     #[inline]
     pub(super) fn data(self, geometry: &Geometry) -> &'a [u8] {
         // SAFETY: by the invariants these bytes are initialised and not written during 'a; the
@@ -94,7 +127,7 @@ impl<'a> EntryRef<'a> {
         unsafe {
             slice::from_raw_parts(
                 self.0.add(geometry.data_offset()).as_ptr(),
-                geometry.data_size(),
+                self.stored(geometry),
             )
         }
     }
@@ -105,15 +138,21 @@ impl<'a> EntryRef<'a> {
         unsafe { Raw::internal(self.0) }
     }
 
+    /// For the slots of a full node that the internal prefix is pushed into.
+    pub(super) fn pushed(self) -> Raw {
+        // SAFETY: by the invariants an entry block.
+        unsafe { Raw::pushed(self.0) }
+    }
+
     /// For a slot that `start` bytes lead to.
     pub(super) fn leaf(self, geometry: &Geometry, start: usize) -> Raw {
         // SAFETY: by the invariants an entry block.
         unsafe { Raw::leaf(self.0, self.prefixlen(geometry) as usize == 8 * start) }
     }
 
-    /// Where in a node at `depth`, and as what, this entry belongs; its prefixlen is at least 8 *
-    /// depth.
-    pub(super) fn place(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
+    /// The item of a node at `depth` that this entry is, and what its slot holds; the prefixlen is
+    /// at least 8 * depth.
+    pub(super) fn item(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
         let item = Item::of(self.data(geometry), self.prefixlen(geometry), depth);
         let raw = match item {
             Item::Internal(_) => self.internal(),
@@ -135,6 +174,20 @@ impl<'a> EntryRef<'a> {
     pub(super) fn common(self, geometry: &Geometry, prefix: Prefix<'_>, from: usize) -> u32 {
         let limit = self.prefixlen(geometry).min(prefix.prefixlen());
         common_bits(self.data(geometry), prefix.data(), from, limit)
+    }
+}
+
+impl Slot {
+    /// The entry that the slot leads to. Whoever holds a slot for `'a` is in a reader section or is
+    /// the writer, so the block lives as long.
+    pub(super) fn entry<'a>(&'a self) -> Option<EntryRef<'a>> {
+        match self.acquire().target() {
+            // SAFETY: by the slot's invariants an entry block that was published; it is retired
+            // after it became unreachable, and 'a lies in a reader section that keeps it, or
+            // belongs to the writer, who alone retires.
+            Target::Entry(ptr, _) => Some(unsafe { EntryRef::new(ptr) }),
+            _ => None,
+        }
     }
 }
 
@@ -163,14 +216,25 @@ impl<'a> Entry<'a> {
     }
 
     /// The key data as it was given, bits beyond prefixlen included.
-    pub fn data(&self) -> &'a [u8] {
-        self.entry.data(self.geometry)
+    pub fn data(&self) -> impl Iterator<Item = u8> + 'a {
+        let stored = self.entry.data(self.geometry).iter().copied();
+        let zeroes = core::iter::repeat(0);
+        stored.chain(zeroes).take(self.geometry.data_size())
+    }
+
+    /// Whether [`data`](Self::data) is this.
+    pub fn has_data(&self, data: &[u8]) -> bool {
+        let stored = self.entry.data(self.geometry);
+        match data.split_at_checked(stored.len()) {
+            Some((first, beyond)) => first == stored && beyond.iter().all(|byte| *byte == 0),
+            None => false,
+        }
     }
 
     /// Copies as much of the key data as `to` takes.
     pub fn copy_data_to(&self, to: &mut [u8]) {
         for (to, from) in to.iter_mut().zip(self.data()) {
-            *to = *from;
+            *to = from;
         }
     }
 }

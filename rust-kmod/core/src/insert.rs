@@ -3,15 +3,27 @@
 //! replaced.
 
 use super::{
-    build::{copy, pair, Edit, Item, NewNode},
-    descent::{Descent, End},
+    build::{copy, copy_rest, pair, promoted, NewNode},
+    descent::{Descent, End, Place, Way},
     entry::{Entry, EntryRef, NewEntry},
+    full::FullRef,
+    item::Item,
     memory::Memory,
     node::NodeRef,
+    packed::PackedRef,
     prefix::Prefix,
-    slot::Slot,
+    slot::Raw,
+    small::SMALL,
+    tidy::LOWEST,
     Error, Writer,
 };
+
+/// One in so many insertions looks for a node to [promote](Writer::promote).
+const PROMOTE: u64 = 1024;
+
+/// How many levels of nodes may be promoted.
+const HIGHEST: usize = 3;
+
 /// Which prefixes an update accepts: BPF_ANY, BPF_NOEXIST, BPF_EXIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -128,14 +140,40 @@ impl Position<'_, '_> {
             return Err(unsafe { NewEntry::new(block) });
         }
         trie.stats
-            .grew(M::size_of(trie.geometry.entry_layout()) as u64);
+            .grew(M::size_of(new.layout(&trie.geometry)) as u64);
         trie.stats.entries(1);
+        if trie.len() % PROMOTE == 0 {
+            writer.promote(mem, prefix);
+        }
         writer.tidy(mem, prefix);
         Ok(Outcome::Inserted)
     }
 }
 
 impl Writer<'_> {
+    /// Makes the first packed node among the highest ones on the way to `prefix` a full one. Lookups
+    /// of most keys of a large table pass them.
+    #[cold]
+    fn promote<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
+        let (mut level, mut packed) = (0, None);
+        self.trie.descend_noting(prefix, |place, _| {
+            if let (0..HIGHEST, None, NodeRef::Packed(node)) = (level, packed, place.node) {
+                packed = Some((place.way, node));
+            }
+            level += 1;
+        });
+        let Some((way, node)) = packed else {
+            return;
+        };
+        if !mem.reserve(1, 0) {
+            return;
+        }
+        if let Some(new) = promoted(mem, node) {
+            self.publish::<M>(&way, prefix, new);
+            self.retire_node(mem, NodeRef::Packed(node));
+        }
+    }
+
     fn replace<M: Memory>(
         &mut self,
         mem: &mut M,
@@ -150,12 +188,24 @@ impl Writer<'_> {
         let new = unsafe { EntryRef::new(block) };
         match descent.end {
             End::Item {
-                slot: Some(slot), ..
-            } => slot.publish(new.internal()),
-            _ => descent.slot.publish(new.leaf(geometry, descent.start)),
+                place: Place { node, .. },
+                item: Item::Internal(index),
+                slot: Some(slot),
+            } => {
+                slot.publish(new.internal());
+                if let NodeRef::Full(_) = node {
+                    node.refresh(index);
+                }
+            }
+            _ => descent
+                .way
+                .publish(prefix, new.leaf(geometry, descent.way.start)),
         }
+        let (grew, shrank) = (new.layout(geometry), old.layout(geometry));
+        self.trie.stats.grew(M::size_of(grew) as u64);
+        self.trie.stats.shrank(M::size_of(shrank) as u64);
         // SAFETY: the old entry is out of reach for later readers, and is retired this once.
-        unsafe { mem.retire_entry(old.ptr(), geometry.entry_layout()) };
+        unsafe { mem.retire_entry(old.ptr(), shrank) };
     }
 
     /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved
@@ -168,91 +218,103 @@ impl Writer<'_> {
         entry: EntryRef<'_>,
     ) -> Option<()> {
         let geometry = &self.trie.geometry;
-        let (slot, start) = (descent.slot, descent.start);
+        let way = &descent.way;
         match descent.end {
-            End::Vacant if descent.above.is_none() => {
-                self.trie
-                    .publish_entrance(prefix, entry.leaf(geometry, start));
-            }
             End::Vacant => {
-                let raw = entry.leaf(geometry, start);
-                self.fill::<M>(descent.above.map(|above| above.node), || slot.publish(raw));
+                way.publish(prefix, entry.leaf(geometry, way.start));
             }
-            End::Item {
-                node,
-                slot: Some(vacant),
-                ..
-            } => self.fill::<M>(Some(node), || vacant.publish(entry.internal())),
             End::Leaf { leaf, common } => {
                 let depth = (common / 8) as usize;
-                let skip = prefix.bytes(start, depth);
-                let node = pair(
-                    mem,
-                    depth,
-                    skip,
-                    leaf.place(geometry, depth),
-                    entry.place(geometry, depth),
-                )?;
-                self.publish(mem, slot, node, None);
+                let skip = prefix.bytes(way.start, depth);
+                let (leaf, entry) = (leaf.item(geometry, depth), entry.item(geometry, depth));
+                let node = pair(mem, skip, leaf, entry)?;
+                self.publish::<M>(way, prefix, node);
             }
-            End::Item {
-                node, slot: None, ..
-            } => {
-                let (item, raw) = entry.place(geometry, node.depth());
-                let mut done = false;
-                self.fill::<M>(Some(node), || done = node.put(item, raw));
-                if done {
-                    return Some(());
-                }
-                let new = copy(mem, node, Edit::Add(item, raw), &[node.skip()])?;
-                self.publish(mem, slot, new, Some(node));
-            }
-            End::Beside { node, at } => {
-                let (skip, rest) = node.skip().split_at_checked(at - start)?;
+            End::Outside { node, at } => {
+                let (skip, rest) = node.skip().split_at_checked(at - way.start)?;
                 let (byte, rest) = rest.split_first()?;
-                let below = copy(mem, node, Edit::Keep, &[rest])?;
+                let below = copy(mem, node, None, [rest, &[], &[]])?;
                 let below_item = (Item::Child(*byte), below.raw());
-                let Some(split) = pair(mem, at, skip, below_item, entry.place(geometry, at)) else {
+                let Some(split) = pair(mem, skip, below_item, entry.item(geometry, at)) else {
                     below.free(mem);
                     return None;
                 };
                 self.count_new::<M>(&below);
-                self.publish(mem, slot, split, Some(node));
+                self.publish::<M>(way, prefix, split);
+                self.retire_node(mem, node);
+            }
+            End::Item { place, slot, .. } => {
+                let (item, raw) = entry.item(geometry, place.depth());
+                match (slot, place.node) {
+                    (Some(vacant), node) => {
+                        vacant.publish(raw);
+                        if let Item::Internal(index) = item {
+                            node.refresh(index);
+                        }
+                    }
+                    (None, NodeRef::Full(full)) => {
+                        let old = full.rest();
+                        let new = copy_rest(mem, old, Some((item, raw)))?;
+                        self.replace_rest(mem, full, old, new);
+                        if let Item::Internal(index) = item {
+                            place.node.refresh(index);
+                        }
+                    }
+                    (None, node) => {
+                        let new = copy(mem, node, Some((item, raw)), [node.skip(), &[], &[]])?;
+                        self.publish::<M>(way, prefix, new);
+                        // The one in front of a larger node can be merged with a small one.
+                        let became_small =
+                            matches!(node, NodeRef::Packed(_)) && node.live_upto(SMALL) < SMALL;
+                        self.retire_node(mem, node);
+                        if became_small {
+                            self.shrink_all(mem, prefix, LOWEST);
+                        }
+                    }
+                }
             }
         }
         Some(())
     }
 
-    /// Does `fill`, which puts an item into `node`.
-    fn fill<M: Memory>(&self, node: Option<NodeRef<'_>>, fill: impl FnOnce()) {
-        let stats = &self.trie.stats;
-        match node {
-            Some(node) if stats.wasteful() > 0 => {
-                let before = node.is_wasteful::<M>();
-                fill();
-                stats.became_wasteful(before, node.is_wasteful::<M>());
-            }
-            _ => fill(),
-        }
-    }
-
-    fn count_new<M: Memory>(&self, new: &NewNode) {
+    pub(super) fn count_new<M: Memory>(&self, new: &NewNode) {
         self.trie.stats.grew(new.size::<M>());
-        self.trie.stats.became_wasteful(false, new.is_lone());
     }
 
-    /// Puts `new` into `slot` and retires the node that it replaces there.
-    pub(super) fn publish<M: Memory>(
-        &mut self,
+    /// Puts `new` into the slot that `way` ends at.
+    pub(super) fn publish<M: Memory>(&self, way: &Way<'_>, prefix: Prefix<'_>, new: NewNode) {
+        self.count_new::<M>(&new);
+        way.publish(prefix, new.raw());
+    }
+
+    /// Puts `new` into the place of the packed node of `full`, and retires that.
+    pub(super) fn replace_rest<M: Memory>(
+        &self,
         mem: &mut M,
-        slot: &Slot,
+        full: FullRef<'_>,
+        old: PackedRef<'_>,
         new: NewNode,
-        old: Option<NodeRef<'_>>,
     ) {
         self.count_new::<M>(&new);
-        slot.publish(new.raw());
-        if let Some(old) = old {
-            self.retire_node(mem, old);
-        }
+        full.rest_slot().publish(new.raw());
+        self.retire_block(mem, old.ptr(), old.layout());
+    }
+}
+
+impl Way<'_> {
+    /// Puts `raw` into the slot, which is on the way to `prefix`. The writer only.
+    pub(super) fn publish(&self, prefix: Prefix<'_>, raw: Raw) {
+        self.slot.publish(match self.holder {
+            None => raw,
+            Some(node) => node.child_raw(self.slot, prefix.byte(self.start - 1), raw),
+        });
+    }
+
+    /// Makes the slot, which is on the way to `prefix`, lead nowhere. The writer only.
+    pub(super) fn vacate(&self, prefix: Prefix<'_>) {
+        self.slot.publish(match self.holder {
+            None => Raw::VACANT,
+            Some(node) => node.childless_raw(self.slot, prefix.byte(self.start - 1)),
+        });
     }
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Walking all entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes before the
 //! shorter ones that cover them, and the 0-branch before the 1-branch.
-//!
-//! In a directly indexed root, that is by the last index that an item covers, the longer one first.
 
 use super::{
-    direct::{index, Direct},
     entry::{Entry, EntryRef},
+    node::Link,
     prefix::Prefix,
-    slot::Link,
     Reader, Trie,
 };
 
@@ -48,17 +45,14 @@ impl Trie {
     }
 
     fn step_first(&self) -> Step<'_> {
-        match self.direct() {
-            Some(direct) => first_from(direct, 0),
-            None => leftmost(self.root.load()),
-        }
+        leftmost(self.root.below())
     }
 
     fn step_after(&self, prefix: Prefix<'_>) -> Step<'_> {
         let mut trail = [None; TRAIL];
         let mut count = 0;
         let descent = self.descend_noting(prefix, |place, item| {
-            trail[count % TRAIL] = Some((place.node, u32::from(item.number())));
+            trail[count % TRAIL] = Some((place.node, item.number()));
             count += 1;
         });
         if descent.found(self, prefix).is_none() {
@@ -72,49 +66,11 @@ impl Trie {
             .unwrap_or(Link::Vacant);
         if matches!(next, Link::Vacant) && count > TRAIL {
             self.descend_noting(prefix, |place, item| {
-                next = place
-                    .node
-                    .following(u32::from(item.number()))
-                    .unwrap_or(next);
+                next = place.node.following(item.number()).unwrap_or(next);
             });
         }
-        match self.direct() {
-            Some(direct) if matches!(next, Link::Vacant) => after(direct, prefix),
-            _ => leftmost(next),
-        }
+        leftmost(next)
     }
-}
-
-/// The first entry after all that is in the same item of a direct root as `prefix`.
-fn after<'e>(direct: &'e Direct, prefix: Prefix<'_>) -> Step<'e> {
-    let end = Direct::end(index(prefix.data()), prefix.prefixlen());
-    let shorter = match prefix.prefixlen().min(Direct::STRIDE) {
-        0 => None,
-        len => first_of(direct.ending_at(end, len - 1))?,
-    };
-    match shorter {
-        None => first_from(direct, end + 1),
-        shorter => Ok(shorter),
-    }
-}
-
-/// The first entry in a direct root's items that end at `from` or later.
-fn first_from(direct: &Direct, mut from: usize) -> Step<'_> {
-    while let Some(end) = direct.end_from(from) {
-        let first = first_of(direct.ending_at(end, Direct::STRIDE))?;
-        if first.is_some() {
-            return Ok(first);
-        }
-        from = end + 1;
-    }
-    Ok(None)
-}
-
-/// The first entry at or below one of `links`.
-fn first_of<'e>(mut links: impl Iterator<Item = Link<'e>>) -> Step<'e> {
-    links
-        .find_map(|link| leftmost(link).transpose())
-        .transpose()
 }
 
 /// The first entry at or below `link`; `None` if that is vacant.

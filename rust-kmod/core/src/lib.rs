@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The longest-prefix-match structure of the LPM_MTRIE BPF map: a multibit trie with a stride of 8
-//! bits, popcount-indexed nodes, path compression and no leaf pushing, with lock-free readers and
-//! one writer at a time. Nodes of many items have room for more, see `groups.rs`.
+//! bits, three kinds of nodes, and path compression, with lock-free readers and one writer at a
+//! time.
 //!
 //! ```text
-//! root slot ─▶ node, depth 1, skip 10   with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
+//! root slot ─▶ node, skip 10       with 10.0.0.0/8, 10.1.0.0/16, 10.1.2.0/24, 10.7.0.0/20
 //!              ├ internal 1 ─▶ entry 10/8   (base index 1: no bits beyond the path)
-//!              ├ child 1 ────▶ node, depth 2
+//!              ├ child 1 ────▶ node
 //!              │               ├ internal 1 ▶ entry 10.1/16
 //!              │               └ child 2 ──▶ entry 10.1.2/24   (a leaf: nothing below)
 //!              └ child 7 ────▶ entry 10.7.0/20                 (a leaf, too)
 //! ```
 //!
-//! The node at depth `d` looks at byte `d` of the key. It holds the prefixes of `8d` to `8d + 7`
-//! bits on its path; longer ones are below the child of their byte `d`. A subtree with a single
-//! prefix is that prefix's entry and nothing else. So a node has two items or more, and the shape
-//! of a trie, sizes included, depends only on its prefixes. (Lack of memory during a removal may
-//! leave it with vacant slots, see `remove.rs`.)
+//! A node at depth `d` looks at byte `d` of the key. It holds the prefixes of `8d` to `8d + 7` bits
+//! on its path; longer ones are below the child of their byte `d`. A subtree with a single prefix
+//! is that prefix's entry and nothing else.
 //!
-//! Files: `prefix` and `entry` (the outside of it), `stride` (bitmap arithmetic), `node`, `groups`
-//! and `slot` (what is published), `plan` and `build` (new nodes), `direct` (the root for big
-//! tables), `descent`, `changes`, `lookup`, `iter` (reading), `insert`, `remove`, `tidy`, `clear`
-//! (writing), `memory`, `stats`, `sync`.
+//! Files, each of which uses those before it: `prefix`, `stride` (bitmap arithmetic), `slot`,
+//! `entry`, `item`; `small`, `packed`, `full` (the kinds of nodes), `node` (any of them),
+//! `fallback` (what slots say about shorter prefixes); `changes`, `descent`, `lookup`, `iter`
+//! (reading); `build`, `insert`, `remove`, `tidy`, `clear` (writing). Beside them: `memory`,
+//! `stats`, `sync`.
 //!
 //! # Readers and the writer
 //!
@@ -60,18 +59,20 @@ mod build;
 mod changes;
 mod clear;
 mod descent;
-mod direct;
 mod entry;
-mod groups;
+mod fallback;
+mod full;
 mod insert;
+mod item;
 mod iter;
 mod lookup;
 mod memory;
 mod node;
-mod plan;
+mod packed;
 mod prefix;
 mod remove;
 mod slot;
+mod small;
 mod stats;
 mod stride;
 mod sync;
@@ -116,7 +117,6 @@ pub struct Trie {
     /// Nodes that no reader can find any more, each in the only slot of the one before, until
     /// there is room to retire them.
     leftover: slot::Slot,
-    direct: Option<core::ptr::NonNull<direct::Direct>>,
     changes: changes::Changes,
     stats: stats::Stats,
 }
@@ -158,7 +158,6 @@ impl Trie {
             geometry,
             root: slot::Slot::new(slot::Raw::VACANT),
             leftover: slot::Slot::new(slot::Raw::VACANT),
-            direct: None,
             changes: changes::Changes::new(),
             stats: stats::Stats::new(),
         }
@@ -171,7 +170,6 @@ impl Trie {
             geometry,
             root: slot::Slot::new(slot::Raw::VACANT),
             leftover: slot::Slot::new(slot::Raw::VACANT),
-            direct: None,
             changes: changes::Changes::new(),
             stats: stats::Stats::new(),
         }
@@ -192,11 +190,10 @@ impl Trie {
         self.len() == 0
     }
 
-    /// Bytes that entries and nodes take, as [`Memory::size_of`] says, and the direct root; without
-    /// blocks that are retired.
+    /// Bytes that entries and nodes take, as [`Memory::size_of`] says, without blocks that are
+    /// retired.
     pub fn bytes(&self) -> u64 {
-        let direct = self.direct.map_or(0, |_| Self::DIRECT_LAYOUT.size() as u64);
-        direct + self.stats.bytes()
+        self.stats.bytes()
     }
 
     /// The right to write.

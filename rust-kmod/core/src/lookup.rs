@@ -3,18 +3,16 @@
 //!
 //! The descent goes as deep as the key leads. A leaf that covers the key is the answer: none is
 //! longer. Otherwise the answer is in the last node on the way that has an internal prefix that
-//! covers the key; nodes are looked at for that only then, because most lookups in real tables end
-//! at a leaf. Path bytes that compression jumped over are in the nodes, so nothing below a node
-//! that the key does not lead through is ever considered.
+//! covers the key, which the slots on the way tell (see `fallback.rs`); such prefixes are looked at
+//! only then, because most lookups in real tables end at a leaf. Path bytes that compression jumped
+//! over are in the nodes, so nothing below a node that the key does not lead through is ever
+//! considered.
 
 use super::{
-    build::Item,
-    direct::{index, START},
     entry::{Entry, EntryRef},
-    node::NodeRef,
-    prefix::{Geometry, Prefix},
-    slot::{Link, Slot},
-    stride::base_index,
+    node::Link,
+    prefix::Prefix,
+    slot::{Raw, Slot},
     Reader, Trie,
 };
 
@@ -22,7 +20,7 @@ use super::{
 enum Match<'a> {
     /// A leaf, than which nothing is longer.
     Leaf(EntryRef<'a>),
-    /// An internal or short prefix, or nothing, where no leaf was.
+    /// An internal prefix, or nothing, where no leaf was.
     Shorter(Option<EntryRef<'a>>),
 }
 
@@ -32,52 +30,94 @@ impl Trie {
     ///
     /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
     /// key's bytes, and is taken again only if a writer inserted or removed a prefix meanwhile.
-    #[inline(always)]
+    #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
-        // A copy, of which the compiler can know that it does not change.
-        let geometry = self.geometry;
-        if key.data().len() != geometry.data_size() {
+        if key.data().len() != self.geometry.data_size() {
             return None;
         }
-        let count = self.changes.now();
-        let entry = match self.start(key) {
-            Some(start) => self.descend_for(&geometry, start, key, count),
-            None => self.unless_changed(count, key, self.short(key)),
+        let entry = self.descend_for(key)?;
+        Some(Entry::new(entry, &self.geometry))
+    }
+
+    /// As [`longest_match`](Self::longest_match), for a caller who knows how long keys are: `data`
+    /// has the geometry's size, or nothing is found. It is faster, most of all where there is at
+    /// most one entry.
+    #[inline(always)]
+    pub fn longest_match_sized<'e, const N: usize>(
+        &'e self,
+        reader: &'e Reader,
+        prefixlen: u32,
+        data: &[u8; N],
+    ) -> Option<Entry<'e>> {
+        let _ = reader;
+        let key = Prefix::new(&self.geometry, prefixlen, data)?;
+        // SAFETY: acquired from a slot of the trie, in the section that `'e` lies in.
+        let entry = match unsafe { Link::to(self.root.acquire()) } {
+            // At this moment the trie has no entry,
+            Link::Vacant => None,
+            // or only this one.
+            Link::Entry(leaf, _) => leaf.covers(&self.geometry, key, 0).then_some(leaf),
+            Link::Node(_) => self.descend_for_sized(prefixlen, data),
         };
         Some(Entry::new(entry?, &self.geometry))
     }
 
-    /// The slot of a directly indexed root, or the root, and how many bytes of `key` lead there;
-    /// `None`: `key` is shorter than what leads to such a slot.
-    #[inline(always)]
-    fn start(&self, key: Prefix<'_>) -> Option<(&Slot, usize)> {
-        match self.direct() {
-            None => Some((&self.root, 0)),
-            Some(direct) if key.depth() >= START => Some((direct.child(index(key.data())), START)),
-            Some(_) => None,
-        }
+    /// As [`descend_for`](Self::descend_for), compiled for one size.
+    #[inline(never)]
+    fn descend_for_sized<const N: usize>(
+        &self,
+        prefixlen: u32,
+        data: &[u8; N],
+    ) -> Option<EntryRef<'_>> {
+        self.descend_for(Prefix::new(&self.geometry, prefixlen, data)?)
     }
 
-    /// The longest prefix in a directly indexed root itself.
     #[inline(always)]
-    fn short(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
-        let (direct, index) = (self.direct()?, index(key.data()));
-        if key.depth() >= START {
-            direct.longest(index)
-        } else {
-            direct.longest_upto(index, key.prefixlen())
-        }
-    }
-
-    /// `found`, which is no leaf, if no prefix came or went since the count of changes was `count`.
-    #[inline(always)]
-    fn unless_changed<'e>(
-        &'e self,
-        count: u64,
-        key: Prefix<'_>,
-        found: Option<EntryRef<'e>>,
-    ) -> Option<EntryRef<'e>> {
+    fn descend_for<'e>(&'e self, key: Prefix<'_>) -> Option<EntryRef<'e>> {
+        // A copy, of which the compiler can know that it does not change.
+        let geometry = &{ self.geometry };
+        let count = self.changes.now();
+        let (mut raw, mut start) = (self.root.acquire(), 0);
+        // The last node on the way whose internal prefixes cover the key, and its byte of the key.
+        let mut last = None;
+        let found = loop {
+            // SAFETY: acquired from a slot of the trie, in the section that `'e` lies in.
+            let node = match unsafe { Link::to(raw) } {
+                Link::Node(node) => node,
+                Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
+                    return Some(leaf)
+                }
+                _ => break None,
+            };
+            let mut depth = start;
+            if !node.skip().is_empty() {
+                if node.leaves_at(key, start).is_some() {
+                    break None;
+                }
+                depth += node.skip().len();
+            }
+            if key.depth() <= depth {
+                return self.look_again(key);
+            }
+            let byte = key.byte(depth);
+            start = depth + 1;
+            raw = node.child(byte).map_or(Raw::VACANT, Slot::acquire);
+            if raw.is_vacant() {
+                break node.cover_of_vacant(byte);
+            }
+            if raw.has_fallback() {
+                last = Some((node, byte));
+            }
+        };
+        let found = match (found, last) {
+            (None, Some((node, byte))) => match node.cover(byte, 7) {
+                // It was removed meanwhile, and there may be one further up.
+                None => return self.look_again(key),
+                found => found,
+            },
+            _ => found,
+        };
         if self.changes.stand_at(count) {
             found
         } else {
@@ -85,73 +125,16 @@ impl Trie {
         }
     }
 
-    /// The longest match, where a slot that a number of bytes of `key` lead to is on the way.
-    // Always inlined: a caller that knows how long keys are makes it shorter.
-    #[inline(always)]
-    fn descend_for<'e>(
-        &'e self,
-        geometry: &Geometry,
-        (mut slot, mut start): (&'e Slot, usize),
-        key: Prefix<'_>,
-        count: u64,
-    ) -> Option<EntryRef<'e>> {
-        // The last two nodes on the way that may have internal prefixes, and whether there were
-        // more.
-        // Address keys of 4 bytes pass no more below a direct root; others rarely need them.
-        let (mut last, mut other, mut more) = (None, None, false);
-        loop {
-            let node = match slot.load() {
-                Link::Node(node) => node,
-                Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
-                    return Some(leaf)
-                }
-                _ => break,
-            };
-            if !node.on_path(key) {
-                break;
-            }
-            if node.may_have_internals() {
-                more |= other.is_some();
-                other = last.replace(node);
-            }
-            let depth = node.depth();
-            if key.depth() <= depth {
-                break;
-            }
-            let Some(next) = node.slot(Item::Child(key.byte(depth))) else {
-                break;
-            };
-            (slot, start) = (next, depth + 1);
-        }
-        for node in last.into_iter().chain(other) {
-            let index = longest_in(node, key);
-            if index != 0 {
-                return match node.slot(Item::Internal(index)).map(Slot::load) {
-                    Some(Link::Entry(entry, _)) => self.unless_changed(count, key, Some(entry)),
-                    _ => self.look_again(key),
-                };
-            }
-        }
-        if more {
-            return self.look_again(key);
-        }
-        self.unless_changed(count, key, self.short(key))
-    }
-
     /// Looks in every node on the way, until no prefix comes or goes meanwhile.
     ///
-    /// For when one did, none of the remembered nodes has a match, or its slot is vacant.
+    /// For when one did, and for keys that end within a node.
     #[cold]
     fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
         loop {
             let count = self.changes.now();
-            let found = match self.start(key) {
-                Some(start) => self.descend_testing(start, key),
-                None => Match::Shorter(None),
-            };
-            let found = match found {
+            let found = match self.descend_testing(key) {
                 Match::Leaf(leaf) => return Some(leaf),
-                Match::Shorter(found) => found.or_else(|| self.short(key)),
+                Match::Shorter(found) => found,
             };
             if self.changes.stand_at(count) {
                 return found;
@@ -159,53 +142,43 @@ impl Trie {
         }
     }
 
-    /// The longest match at or below a slot that a number of bytes of `key` lead to, in one pass.
-    fn descend_testing<'e>(
-        &'e self,
-        (mut slot, mut start): (&'e Slot, usize),
-        key: Prefix<'_>,
-    ) -> Match<'e> {
+    /// The longest match, in one pass.
+    ///
+    /// The same words decide as in [`descend_for`](Self::descend_for), so that a lookup that ends
+    /// here and one that ends there agree on the order of changes.
+    fn descend_testing(&self, key: Prefix<'_>) -> Match<'_> {
+        let (mut raw, mut start) = (self.root.acquire(), 0);
         let mut best = None;
         loop {
-            let node = match slot.load() {
+            // SAFETY: acquired from a slot of the trie, in the section that the result's lifetime
+            // lies in.
+            let node = match unsafe { Link::to(raw) } {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
                     return Match::Leaf(leaf)
                 }
                 _ => break,
             };
-            let depth = node.depth();
-            if !node.on_path(key) {
+            if node.leaves_at(key, start).is_some() {
                 break;
             }
+            let depth = start + node.skip().len();
             let byte = key.byte(depth);
-            let beyond = key.prefixlen().wrapping_sub(8 * depth as u32);
-            let in_node = (0..=beyond.min(7)).rev().find_map(|len| {
-                match node.slot(Item::Internal(base_index(byte, len)))?.load() {
-                    Link::Entry(entry, _) => Some(entry),
-                    _ => None,
-                }
-            });
-            best = in_node.or(best);
+            let beyond = key.prefixlen().saturating_sub(8 * depth as u32);
             if beyond < 8 {
+                best = node.cover(byte, beyond).or(best);
                 break;
             }
-            let Some(next) = node.slot(Item::Child(byte)) else {
+            raw = node.child(byte).map_or(Raw::VACANT, Slot::acquire);
+            if raw.is_vacant() {
+                best = node.cover_of_vacant(byte).or(best);
                 break;
-            };
-            (slot, start) = (next, depth + 1);
+            }
+            if raw.has_fallback() {
+                best = node.cover(byte, 7).or(best);
+            }
+            start = depth + 1;
         }
         Match::Shorter(best)
-    }
-}
-
-/// Base index of the longest prefix in `node` that covers `key`, which leads to the node; 0: none.
-#[inline]
-fn longest_in(node: NodeRef<'_>, key: Prefix<'_>) -> u8 {
-    let depth = node.depth();
-    if key.depth() > depth {
-        node.longest(key.byte(depth))
-    } else {
-        node.longest_upto(key.byte(depth), key.rest())
     }
 }

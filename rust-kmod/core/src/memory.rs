@@ -5,9 +5,9 @@ use core::{alloc::Layout, ptr::NonNull};
 
 /// The largest number of nodes that [`Memory::reserve`] is asked for. Entries: one.
 ///
-/// No operation needs more, whatever the shape of the trie and the failures before it: a removal
-/// that merges a node with the one below it retires both; a chain of nodes that held only the
-/// removed entry is unlinked by one store and retired in portions of this size.
+/// No operation needs more, whatever the shape of the trie and the failures before it: a node has at
+/// most two blocks, and one that is merged with the one below it goes with that; a chain of nodes
+/// that held only the removed entry is unlinked by one store and retired in portions of this size.
 pub const MAX_NODES: usize = 4;
 
 /// Supplies blocks to writers and takes them back.
@@ -56,11 +56,6 @@ pub unsafe trait Memory {
     ///
     /// As for [`retire_node`](Memory::retire_node).
     unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout);
-
-    /// Whether the caller can wait for memory, and tries again after
-    /// [`Error::NoMemory`](super::Error::NoMemory). If so, a removal that finds no memory for a
-    /// copy of a node fails; if not, it does without the copy.
-    fn waits(&self) -> bool;
 
     /// Bytes that the allocator really spends on a block of `layout`, its size class.
     fn size_of(layout: Layout) -> usize;

@@ -4,6 +4,7 @@
 //! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond
 //! prefixlen are carried along (get_next_key shows them) and never compared.
 
+use super::slot::ENTRY_ALIGN;
 use core::alloc::Layout;
 
 /// Bytes of key data that a map may have.
@@ -58,13 +59,44 @@ impl Geometry {
         self.prefixlen_offset() + 2
     }
 
-    /// The block that an entry needs: value, prefixlen, data; 8-byte aligned for the value's sake.
-    pub const fn entry_layout(&self) -> Layout {
-        // SAFETY: 8 is a power of two, and value_size <= i32::MAX plus 258 bytes stays far below
-        // isize::MAX.
-        unsafe { Layout::from_size_align_unchecked(self.data_offset() + self.data_size(), 8) }
+    /// Bytes of data that an entry stores of a prefix of `prefixlen` bits with nothing but zeroes
+    /// beyond: it is the size class that counts, and lookups compare some sizes at once.
+    #[inline]
+    pub(super) const fn stored(&self, prefixlen: u32) -> usize {
+        let (needed, all) = (prefixlen.div_ceil(8) as usize, self.data_size());
+        if all <= SHORT || needed > all {
+            all
+        } else if needed <= SHORT {
+            SHORT
+        } else if all <= 16 {
+            all
+        } else {
+            needed
+        }
+    }
+
+    /// The block that an entry with `data` bytes of data needs: value, prefixlen, data; aligned for
+    /// the tags in pointers to it.
+    pub(super) const fn layout(&self, data: usize) -> Layout {
+        // SAFETY: the alignment is a power of two, and value_size <= i32::MAX plus 258 bytes stays
+        // far below isize::MAX.
+        unsafe { Layout::from_size_align_unchecked(self.data_offset() + data, ENTRY_ALIGN) }
+    }
+
+    /// The largest block that an entry may need.
+    pub const fn largest_entry(&self) -> Layout {
+        self.layout(self.data_size())
+    }
+
+    /// The block for an entry of `prefix`. Zeroes beyond prefixlen take no space.
+    pub fn entry_layout(&self, prefix: Prefix<'_>) -> Layout {
+        self.layout(prefix.stored(self))
     }
 }
+
+/// Bytes of data that each entry stores, if keys have so many. With a value of 8 bytes, they make a
+/// block of 16.
+const SHORT: usize = 6;
 
 /// A prefix as a caller names it: a length in bits, and key data.
 ///
@@ -95,15 +127,27 @@ impl<'a> Prefix<'a> {
         self.data
     }
 
+    /// Bytes of data that an entry of it stores.
+    pub(super) fn stored(&self, geometry: &Geometry) -> usize {
+        let stored = geometry.stored(self.prefixlen);
+        let (beyond, rest) = (
+            self.data.get(self.depth()..).unwrap_or(&[]),
+            self.prefixlen % 8,
+        );
+        let zeroes = beyond.split_first().is_none_or(|(first, others)| {
+            first << rest == 0 && others.iter().all(|byte| *byte == 0)
+        });
+        if zeroes {
+            stored
+        } else {
+            geometry.data_size()
+        }
+    }
+
     /// The depth, in whole bytes, at which this prefix ends; the node of that depth would hold it
     /// internally.
     pub(super) fn depth(&self) -> usize {
         (self.prefixlen / 8) as usize
-    }
-
-    /// Bits beyond [`depth`](Self::depth), 0 to 7.
-    pub(super) fn rest(&self) -> u32 {
-        self.prefixlen % 8
     }
 
     /// Byte `i`, or 0 beyond the end (which no caller reaches; it spares a panic path).
@@ -135,9 +179,17 @@ pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
     bits.min(limit)
 }
 
-/// Whether the first `bits` bits of `a` and `b` agree, bytes before `from` being known to.
+/// Six bytes, from the highest bit on.
+#[inline]
+fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
+    let [a, b, c, d, e, f] = *bytes;
+    u64::from_be_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// Whether the first `bits` bits of `a`, which has as many, and `b` agree, bytes before `from` being
+/// known to.
 ///
-/// Addresses are compared at once.
+/// Addresses, and what is stored of them, are compared at once.
 #[inline]
 pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
     if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
@@ -145,6 +197,9 @@ pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
     }
     if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
         return (u128::from_be_bytes(a) ^ u128::from_be_bytes(b)).leading_zeros() >= bits;
+    }
+    if let (Ok(a), Some(b)) = (a.try_into(), b.first_chunk()) {
+        return (first_bytes(a) ^ first_bytes(b)).leading_zeros() >= bits;
     }
     let (whole, rest) = ((bits / 8) as usize, bits % 8);
     if from < whole && a.get(from..whole) != b.get(from..whole) {

@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Remove: the inverse of insert, so that a trie's shape depends on what is in it and not on how it
-//! got there.
+//! Remove: needs no memory. The slot of what goes becomes vacant, and readers pass over it; an
+//! insertion of the same prefix fills it again, and any copy of the node leaves it out.
 //!
-//! A node that keeps two items or more is replaced by a copy without the one that goes, or, if it
-//! has groups and a copy would be no smaller, loses it in place; one that keeps a single item gives
-//! its place to it. Where memory for a copy is missing and the caller cannot wait for it, the slot
-//! becomes vacant instead: readers pass over it, and the next copy of the node leaves it out, see
-//! `tidy.rs`.
+//! So a node may have fewer items than slots. Once a smaller one would do, or the last item could
+//! take the place of the node, it is wasteful, and `tidy.rs` replaces it; without memory for that,
+//! later writers do.
 //!
-//! So there may be nodes with one item that is not vacant, even chains of them, but none without.
-//! If the last entry below such a chain goes, the chain goes with it: one store unlinks it.
+//! There may be nodes with one item, even chains of them, but none without. If the last entry below
+//! such a chain goes, the chain goes with it: one store unlinks it.
 
 use super::{
-    build::{copy, Edit, Item},
-    descent::{End, Place},
+    descent::{End, Place, Way},
     entry::EntryRef,
+    item::Item,
     memory::Memory,
     node::NodeRef,
     prefix::Prefix,
-    slot::{Link, Raw, Slot},
+    slot::{Raw, Slot},
+    tidy::LOWEST,
     Error, Writer,
 };
+use core::{
+    alloc::Layout,
+    ptr::{self, NonNull},
+};
 
-/// An item of a node, and where that is.
+/// An item of a node that is not vacant.
 #[derive(Clone, Copy)]
 struct Held<'a> {
     place: Place<'a>,
@@ -30,27 +33,21 @@ struct Held<'a> {
     slot: &'a Slot,
 }
 
-/// What stays in a node besides one of its items.
-enum Rest<'a> {
-    Nothing,
-    One(Item, &'a Slot),
-    More,
-}
-
-impl<'a> Held<'a> {
-    /// What the node keeps when the item, which is not vacant, goes.
-    fn rest(self) -> Rest<'a> {
-        match self.place.node.live() {
-            0 | 1 => Rest::Nothing,
-            2 => {
-                let mut others = self.place.node.items().filter(|(_, slot)| {
-                    !core::ptr::eq(*slot, self.slot) && !slot.raw().is_vacant()
-                });
-                others
-                    .next()
-                    .map_or(Rest::Nothing, |(item, slot)| Rest::One(item, slot))
+impl Held<'_> {
+    /// Makes the item vacant; it is on the way to `prefix`.
+    fn vacate(self, prefix: Prefix<'_>) {
+        let Self { place, item, slot } = self;
+        match item {
+            Item::Internal(index) => {
+                slot.publish(Raw::VACANT);
+                place.node.refresh(index);
             }
-            _ => Rest::More,
+            Item::Child(_) => Way {
+                slot,
+                start: place.depth() + 1,
+                holder: Some(place.node),
+            }
+            .vacate(prefix),
         }
     }
 }
@@ -58,9 +55,8 @@ impl<'a> Held<'a> {
 impl Writer<'_> {
     /// Removes the entry of exactly `prefix` and retires it.
     ///
-    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: `reserve` refused, or there was no
-    /// memory for a copy of a node and the caller [waits](Memory::waits) for it; no other lack of
-    /// memory makes it fail. After an error nothing has changed.
+    /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: there is no room to retire it; no
+    /// other lack of memory makes it fail. After an error nothing has changed.
     pub fn remove<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
         let trie = self.trie;
         if prefix.data().len() != trie.geometry.data_size() {
@@ -68,162 +64,87 @@ impl Writer<'_> {
         }
         let descent = trie.descend(prefix);
         let entry = descent.found(trie, prefix).ok_or(Error::Missing)?;
+        if !mem.reserve(0, 1) {
+            return Err(Error::NoMemory);
+        }
         trie.changes.begin();
-        let held = match descent.end {
+        let (place, item, slot) = match descent.end {
             End::Item {
-                node,
+                place,
                 item,
                 slot: Some(slot),
-            } => Some(Held {
-                place: Place {
-                    slot: descent.slot,
-                    node,
-                },
-                item,
-                slot,
-            }),
-            _ => descent.above.map(|place| Held {
-                place,
-                item: Item::of(prefix.data(), prefix.prefixlen(), place.node.depth()),
-                slot: descent.slot,
-            }),
-        };
-        match held {
-            None => self.empty_entrance(mem, prefix)?,
-            Some(held) if !self.take_out(mem, held)? => {
-                self.take_out_chain(mem, prefix, held.slot)?;
+            } => (Some(place), item, slot),
+            _ => {
+                let above = descent.above;
+                let depth = above.map_or(0, |place| place.depth());
+                let item = Item::of(prefix.data(), prefix.prefixlen(), depth);
+                (above, item, descent.way.slot)
             }
-            _ => {}
+        };
+        let mut wasteful = false;
+        match place {
+            Some(place) if place.node.has_others(item) => {
+                Held { place, item, slot }.vacate(prefix);
+                wasteful = place.node.is_wasteful_without::<M>(item);
+            }
+            _ => {
+                let last = place.map(|place| Held { place, item, slot });
+                self.take_out_chain(prefix, slot, last);
+            }
         }
         self.retire_entry(mem, entry);
+        if wasteful {
+            self.shrink_all(mem, prefix, LOWEST);
+        }
         self.tidy(mem, prefix);
         Ok(())
     }
 
-    /// Makes the entrance to `prefix` vacant.
-    fn empty_entrance<M: Memory>(&self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
-        if !mem.reserve(0, 1) {
-            return Err(Error::NoMemory);
-        }
-        self.trie.publish_entrance(prefix, Raw::VACANT);
-        Ok(())
-    }
-
-    /// Takes an item out of its node, with room left to retire one entry. `false`: the node has
-    /// nothing else, and nothing has changed.
-    fn take_out<M: Memory>(&mut self, mem: &mut M, held: Held<'_>) -> Result<bool, Error> {
-        let Place { slot, node } = held.place;
-        let rest = held.rest();
-        let nodes = match rest {
-            Rest::Nothing => return Ok(false),
-            Rest::One(..) => 2,
-            Rest::More => 1,
-        };
-        if !mem.reserve(nodes, 1) {
-            return Err(Error::NoMemory);
-        }
-        let done = match rest {
-            Rest::One(last, last_slot) => self.give_place(mem, held.place, last, last_slot),
-            _ if node.take::<M>(held.item) => true,
-            _ => match copy(mem, node, Edit::Drop(held.item), &[node.skip()]) {
-                Some(new) => {
-                    self.publish(mem, slot, new, Some(node));
-                    true
-                }
-                None => false,
-            },
-        };
-        if done {
-            return Ok(true);
-        }
-        if mem.waits() {
-            return Err(Error::NoMemory);
-        }
-        let wasteful = node.is_wasteful::<M>();
-        if !node.take_anyway(held.item) {
-            held.slot.publish(Raw::VACANT);
-        }
-        self.trie.stats.became_wasteful(wasteful, true);
-        Ok(true)
-    }
-
-    /// Puts the one item that stays into the place of its node. `false`: no memory, and nothing has
-    /// changed.
-    pub(super) fn give_place<M: Memory>(
-        &mut self,
-        mem: &mut M,
-        Place { slot, node }: Place<'_>,
-        last: Item,
-        last_slot: &Slot,
-    ) -> bool {
-        match (last, last_slot.load()) {
-            (Item::Child(byte), Link::Node(child)) => {
-                let skip: &[&[u8]] = &[node.skip(), &[byte], child.skip()];
-                let Some(new) = copy(mem, child, Edit::Keep, skip) else {
-                    return false;
-                };
-                self.publish(mem, slot, new, Some(node));
-                self.retire_node(mem, child);
-                true
-            }
-            (_, Link::Entry(entry, _)) => {
-                let start = node.depth() - node.skip().len();
-                slot.publish(entry.leaf(&self.trie.geometry, start));
-                self.retire_node(mem, node);
-                true
-            }
-            // An item that stays is not vacant, and only children are nodes.
-            _ => false,
-        }
-    }
-
     /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`,
-    /// with room left to retire one entry.
+    /// as the `last` node's item if there is one.
     #[cold]
-    fn take_out_chain<M: Memory>(
-        &mut self,
-        mem: &mut M,
-        prefix: Prefix<'_>,
-        end: &Slot,
-    ) -> Result<(), Error> {
+    fn take_out_chain(&mut self, prefix: Prefix<'_>, end: &Slot, last: Option<Held<'_>>) {
         let trie = self.trie;
         let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            if let Some(slot) = place.node.slot(item) {
-                let held = Held { place, item, slot };
-                if !matches!(held.rest(), Rest::Nothing) {
-                    branch = Some(held);
-                }
+            if let (Some(slot), true) = (place.node.slot(item), place.node.has_others(item)) {
+                branch = Some(Held { place, item, slot });
             }
         });
-        let first = branch
-            .map_or(trie.entrance(prefix).0, |held| held.slot)
-            .raw();
+        let begin = branch.map_or(&trie.root, |held| held.slot);
+        let first = begin.raw();
         match branch {
-            None => self.empty_entrance(mem, prefix)?,
-            Some(held) => {
-                self.take_out(mem, held)?;
-            }
+            None => begin.publish(Raw::VACANT),
+            Some(held) => held.vacate(prefix),
         }
-        self.leave(first, end);
-        Ok(())
+        if let Some(last) = last {
+            // After that: a walk finds an entry in each node that is linked. A full node may hold
+            // the entry in more slots, which would outlive it.
+            last.vacate(prefix);
+        }
+        if !ptr::eq(begin, end) {
+            self.leave(first.with_fallback(false), end);
+            self.trie.stats.attend();
+        }
     }
 
     /// Retires a node to which no slot leads any more.
-    pub(super) fn retire_node<M: Memory>(&mut self, mem: &mut M, node: NodeRef<'_>) {
-        let stats = &self.trie.stats;
-        if stats.wasteful() > 0 {
-            stats.became_wasteful(node.is_wasteful::<M>(), false);
+    pub(super) fn retire_node<M: Memory>(&self, mem: &mut M, node: NodeRef<'_>) {
+        for (block, layout) in node.blocks() {
+            self.retire_block(mem, block, layout);
         }
-        let layout = node.layout();
-        stats.shrank(M::size_of(layout) as u64);
-        // SAFETY: callers have put something else into the one slot that led to the node, or into
-        // the last one on the way to it; it is retired this once.
-        unsafe { mem.retire_node(node.ptr(), layout) };
     }
 
-    fn retire_entry<M: Memory>(&mut self, mem: &mut M, entry: EntryRef<'_>) {
-        let layout = self.trie.geometry.entry_layout();
+    /// Retires a block of a node to which no slot leads any more.
+    pub(super) fn retire_block<M: Memory>(&self, mem: &mut M, block: NonNull<u8>, layout: Layout) {
+        self.trie.stats.shrank(M::size_of(layout) as u64);
+        // SAFETY: callers have put something else into the one slot that led to the block, or into
+        // the last one on the way to it; it is retired this once.
+        unsafe { mem.retire_node(block, layout) };
+    }
+
+    fn retire_entry<M: Memory>(&self, mem: &mut M, entry: EntryRef<'_>) {
+        let layout = entry.layout(&self.trie.geometry);
         self.trie.stats.shrank(M::size_of(layout) as u64);
         self.trie.stats.entries(-1);
         // SAFETY: callers have put something else into the one slot that led to the entry, or into

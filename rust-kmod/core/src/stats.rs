@@ -3,11 +3,14 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+/// How many updates look for what a writer left to later ones, see `tidy.rs`.
+const ATTENTION: u64 = 1024;
+
 /// Counters; written by one writer at a time, so plain loads and stores do.
 pub(super) struct Stats {
     len: AtomicU64,
     bytes: AtomicU64,
-    wasteful: AtomicU64,
+    attention: AtomicU64,
 }
 
 impl Stats {
@@ -15,7 +18,7 @@ impl Stats {
         Self {
             len: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            wasteful: AtomicU64::new(0),
+            attention: AtomicU64::new(0),
         }
     }
 
@@ -27,16 +30,16 @@ impl Stats {
         self.bytes.load(Relaxed)
     }
 
-    /// How many nodes a copy would make smaller, see `tidy.rs`.
-    pub(super) fn wasteful(&self) -> u64 {
-        self.wasteful.load(Relaxed)
+    /// A writer left something to later ones for lack of memory: the next ones look for such.
+    pub(super) fn attend(&self) {
+        self.attention.store(ATTENTION, Relaxed);
     }
 
-    /// A node is wasteful now, or no more.
-    pub(super) fn became_wasteful(&self, before: bool, after: bool) {
-        let count = self.wasteful();
-        let count = count.wrapping_add(after.into()).wrapping_sub(before.into());
-        self.wasteful.store(count, Relaxed);
+    /// Whether to look for what others left.
+    pub(super) fn attention(&self) -> bool {
+        let left = self.attention.load(Relaxed);
+        self.attention.store(left.saturating_sub(1), Relaxed);
+        left > 0
     }
 
     pub(super) fn entries(&self, change: i64) {

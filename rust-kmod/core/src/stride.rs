@@ -16,57 +16,22 @@
 //!
 //! Base index 0 is no prefix; it stands for "none".
 
-use super::sync::{AtomicU64, Ordering::Relaxed};
-
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];
 
-/// 256 bits, updated concurrently with readers; bits are unordered with respect to slots, and slots
-/// are authoritative.
-pub(super) struct SharedBitmap([AtomicU64; 4]);
+/// What [`following`] has to know of a node.
+pub(super) trait Items {
+    /// Whether there is an internal prefix with this base index.
+    fn has_internal(&self, index: u8) -> bool;
 
-/// Either of them, word by word.
-pub(super) trait Words {
-    /// The word of bit `index`.
-    fn word(&self, index: u8) -> u64;
+    /// The first base index of an internal prefix from `from` on, before `end`.
+    fn next_internal(&self, from: u32, end: u32) -> Option<u32>;
+
+    /// The first byte of a child from `from` on.
+    fn next_child(&self, from: u32) -> Option<u32>;
 }
 
-impl Words for Bitmap {
-    #[inline]
-    fn word(&self, index: u8) -> u64 {
-        self[(index >> 6) as usize]
-    }
-}
-
-impl Words for SharedBitmap {
-    #[inline]
-    fn word(&self, index: u8) -> u64 {
-        self.0[(index >> 6) as usize].load(Relaxed)
-    }
-}
-
-impl SharedBitmap {
-    pub(super) fn new(map: Bitmap) -> Self {
-        Self(map.map(AtomicU64::new))
-    }
-
-    pub(super) fn get(&self) -> Bitmap {
-        [0, 64, 128, 192].map(|index| self.word(index))
-    }
-
-    /// Makes bit `index` what `value` says. The writer only.
-    pub(super) fn change(&self, index: u8, value: bool) {
-        change(&self.0[(index >> 6) as usize], index & 63, value);
-    }
-}
-
-/// Makes bit `bit` (0 to 63) of `word` what `value` says. The writer only.
-pub(super) fn change(word: &AtomicU64, bit: u8, value: bool) {
-    let (old, mask) = (word.load(Relaxed), 1 << bit);
-    word.store(if value { old | mask } else { old & !mask }, Relaxed);
-}
-
-/// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`, or any five bits.
+/// `COVERING[b >> 3]`: the base indexes of length 0 to 5 that cover byte `b`.
 static COVERING: [u64; 32] = covering();
 
 const fn covering() -> [u64; 32] {
@@ -89,31 +54,29 @@ pub(super) fn base_index(byte: u8, len: u32) -> u8 {
 }
 
 #[inline]
-pub(super) fn test(map: &impl Words, index: u8) -> bool {
-    map.word(index) >> (index & 63) & 1 != 0
+pub(super) fn test(map: &Bitmap, index: u8) -> bool {
+    map[(index >> 6) as usize] >> (index & 63) & 1 != 0
 }
 
 pub(super) fn set(map: &mut Bitmap, index: u8) {
     map[(index >> 6) as usize] |= 1 << (index & 63);
 }
 
-pub(super) fn unset(map: &mut Bitmap, index: u8) {
-    map[(index >> 6) as usize] &= !(1 << (index & 63));
-}
-
 /// Set bits before `index` in its own word.
 #[inline]
-pub(super) fn below(map: &impl Words, index: u8) -> usize {
-    (map.word(index) & ((1 << (index & 63)) - 1)).count_ones() as usize
+pub(super) fn below(map: &Bitmap, index: u8) -> usize {
+    (map[(index >> 6) as usize] & ((1 << (index & 63)) - 1)).count_ones() as usize
 }
 
 /// Base index of the longest internal prefix that covers `byte`; 0: none.
 ///
 /// Without branches, which could not be predicted.
 #[inline]
-pub(super) fn longest(internal: &impl Words, byte: u8) -> u8 {
+pub(super) fn longest(internal: &Bitmap, byte: u8) -> u8 {
     let (seven, six) = (128 | byte >> 1, 64 | byte >> 2);
-    let shorter = longest_short(internal.word(0), byte >> 3);
+    let covering = internal[0] & COVERING[(byte >> 3) as usize];
+    // Index 0, which no prefix has, is set for none.
+    let shorter = 63 - (covering | 1).leading_zeros() as u8;
     let upto_six = if test(internal, six) { six } else { shorter };
     if test(internal, seven) {
         seven
@@ -122,17 +85,8 @@ pub(super) fn longest(internal: &impl Words, byte: u8) -> u8 {
     }
 }
 
-/// As [`longest`], in a word with the lengths 0 to 5, of those that cover the five bits `top`.
-#[inline]
-pub(super) fn longest_short(word: u64, top: u8) -> u8 {
-    let covering = word & COVERING[(top & 31) as usize];
-    // Index 0, which no prefix has, is set for none.
-    63 - (covering | 1).leading_zeros() as u8
-}
-
-/// As [`longest`], among prefixes of at most `len` bits (0 to 7).
-pub(super) fn longest_upto(internal: &impl Words, byte: u8, len: u32) -> u8 {
-    let mut index = base_index(byte, len);
+/// Base index of the longest internal prefix among `index` and those that cover it; 0: none.
+pub(super) fn longest_from(internal: &Bitmap, mut index: u8) -> u8 {
     while index > 0 && !test(internal, index) {
         index >>= 1;
     }
@@ -144,12 +98,12 @@ pub(super) fn longest_upto(internal: &impl Words, byte: u8, len: u32) -> u8 {
 ///
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
 /// first where ends meet.
-pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -> u32 {
+pub(super) fn following(items: &impl Items, after: u32) -> u32 {
     // Shorter ones that end where `after` does: it is in their last branch.
     let mut shorter = after;
     while shorter > 1 && shorter & 1 != 0 {
         shorter >>= 1;
-        if test(internal, shorter as u8) {
+        if items.has_internal(shorter as u8) {
             return shorter;
         }
     }
@@ -160,7 +114,7 @@ pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -
             (after - (1 << len) + 1) << (8 - len)
         }
     };
-    let (mut best, mut best_end) = match next_in(child, from, 256) {
+    let (mut best, mut best_end) = match items.next_child(from) {
         Some(byte) => (256 + byte, byte),
         None => (0, u32::MAX),
     };
@@ -171,7 +125,7 @@ pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -
         if from > 255 || (from | 255 >> len) >= best_end {
             break;
         }
-        if let Some(index) = next_in(internal, first, 2 << len) {
+        if let Some(index) = items.next_internal(first, 2 << len) {
             let end = ((index - (1 << len) + 1) << (8 - len)) - 1;
             if end < best_end {
                 (best, best_end) = (index, end);
@@ -182,28 +136,12 @@ pub(super) fn following(internal: &impl Words, child: &impl Words, after: u32) -
 }
 
 /// The first set bit from `at` on, before `end`.
-fn next_in(map: &impl Words, mut at: u32, end: u32) -> Option<u32> {
+pub(super) fn next_in(map: &Bitmap, mut at: u32, end: u32) -> Option<u32> {
     while at < end {
-        let word = map.word(at as u8) >> (at & 63);
+        let word = map[(at >> 6 & 3) as usize] >> (at & 63);
         if word != 0 {
             let found = at + word.trailing_zeros();
             return (found < end).then_some(found);
-        }
-        at = (at | 63) + 1;
-    }
-    None
-}
-
-/// The first set bit from `at` on, both bitmaps taken as one of 512 bits, the internal one first.
-pub(super) fn next_bit(internal: &impl Words, child: &impl Words, mut at: u32) -> Option<u32> {
-    while at < 512 {
-        let word = if at < 256 {
-            internal.word(at as u8)
-        } else {
-            child.word(at as u8)
-        } >> (at & 63);
-        if word != 0 {
-            return Some(at + word.trailing_zeros());
         }
         at = (at | 63) + 1;
     }

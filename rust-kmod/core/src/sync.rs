@@ -3,8 +3,8 @@
 //! from the model checker.
 
 #[cfg(not(loom))]
-pub(super) use core::sync::atomic::{fence, AtomicPtr, AtomicU16, AtomicU64, AtomicU8};
+pub(super) use core::sync::atomic::{fence, AtomicPtr, AtomicU64};
 #[cfg(loom)]
-pub(super) use loom::sync::atomic::{fence, AtomicPtr, AtomicU16, AtomicU64, AtomicU8};
+pub(super) use loom::sync::atomic::{fence, AtomicPtr, AtomicU64};
 
 pub(super) use core::sync::atomic::Ordering;

@@ -1,37 +1,81 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What removals left for lack of memory, taken away by later writers: nodes that no
-//! reader finds any more, and nodes that would be smaller, or not there at all, if there had been
-//! memory for a copy.
+//! What removals leave: nodes that are larger than their items need, and nodes that no reader finds
+//! any more. A removal tidies up; if it lacks memory for that, a number of later updates look for
+//! such nodes on their way.
 
 use super::{
-    build::{copy, Edit},
+    build::{copy, copy_rest, front},
     descent::Place,
-    groups::Count,
+    item::Item,
     memory::{Memory, MAX_NODES},
-    node::NodeRef,
+    node::{Link, NodeRef},
+    packed::{self, PACKED},
     prefix::Prefix,
-    slot::{Link, Raw, Slot},
+    slot::{Raw, Slot},
+    small::{self, SMALL},
     Writer, DATA_SIZE_MAX,
 };
+
+/// How many nodes, from the lowest on the way to a prefix on, an update of it may make wasteful: the
+/// one that loses an item, the one above it if the item was a node, and one in front of that.
+pub(super) const LOWEST: usize = 3;
+
+/// There was none for a smaller node.
+struct NoMemory;
 
 /// Nodes that one operation makes smaller.
 const TIDIED: usize = 4;
 
+/// A full node with no more items than this becomes a packed one: fewer than those that made it
+/// full, so that a single prefix that comes and goes does not copy it again and again.
+const FULL_LEAST: usize = PACKED * 2 / 3;
+
+/// See [`NodeRef::is_wasteful_without`].
+const CROWDED: usize = 3;
+
+/// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: that takes
+/// half as much, and leaves room for a third more.
+fn packed_is_wasteful<M: Memory>(live: usize, slots: usize) -> bool {
+    2 * M::size_of(packed::layout(live + live / 3)) <= M::size_of(packed::layout(slots))
+}
+
 impl NodeRef<'_> {
-    /// Whether a copy of the node would be smaller, or an item could give its place to.
+    /// Whether the node is worth replacing: by a smaller one, or by its only item.
     pub(super) fn is_wasteful<M: Memory>(self) -> bool {
         let live = self.live();
-        live < 2
-            || match self.groups() {
-                Some((groups, _)) => !self.fits::<M>(groups.count()),
-                None => live < self.slots().len(),
+        match self {
+            NodeRef::Small(node) => {
+                let replaceable = match (live, self.any_item()) {
+                    (0, _) => true,
+                    (1, Some((_, slot))) => !matches!(
+                        slot.below(),
+                        Link::Node(NodeRef::Packed(_) | NodeRef::Full(_))
+                    ),
+                    _ => false,
+                };
+                let smaller = small::layout(live, node.skip().len());
+                replaceable || M::size_of(smaller) < M::size_of(node.layout())
             }
+            NodeRef::Packed(node) => live < SMALL || packed_is_wasteful::<M>(live, node.len()),
+            NodeRef::Full(node) => {
+                let rest = node.rest();
+                live <= FULL_LEAST
+                    || packed_is_wasteful::<M>(NodeRef::Packed(rest).live(), rest.len())
+            }
+        }
     }
 
-    /// Whether a node for so many items takes no smaller a block than this one.
-    pub(super) fn fits<M: Memory>(self, count: Count) -> bool {
-        let (needed, _) = count.layout::<M>(self.skip().len());
-        M::size_of(needed) >= M::size_of(self.layout())
+    /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
+    ///
+    /// A node with [`CROWDED`] slots around that of the item is not looked at as a whole: few such
+    /// nodes have too few items.
+    pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
+        match (self, item) {
+            (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
+            _ if self.live_near(item) >= CROWDED => false,
+            (NodeRef::Full(_), Item::Child(_)) => self.live_upto(FULL_LEAST + 1) <= FULL_LEAST,
+            _ => self.is_wasteful::<M>(),
+        }
     }
 }
 
@@ -52,9 +96,24 @@ impl Writer<'_> {
         if !self.trie.leftover.raw().is_vacant() {
             self.drain(mem);
         }
+        if self.trie.stats.attention() {
+            self.shrink_all(mem, prefix, DATA_SIZE_MAX.into());
+        }
+    }
+
+    /// Replaces wasteful nodes among the last `count` ones on the way to `prefix`, and those that
+    /// become so.
+    #[cold]
+    pub(super) fn shrink_all<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>, count: usize) {
+        let mut nodes = 0;
+        self.trie.descend_noting(prefix, |_, _| nodes += 1);
+        let mut first = nodes - count.min(nodes);
         for _ in 0..TIDIED {
-            if self.trie.stats.wasteful() == 0 || !self.shrink_one(mem, prefix) {
-                return;
+            match self.shrink_one(mem, prefix, first) {
+                // The one above may be merged with one that became small.
+                Ok(Some(level)) => first = level.saturating_sub(1),
+                Ok(None) => return,
+                Err(NoMemory) => return self.trie.stats.attend(),
             }
         }
     }
@@ -63,48 +122,89 @@ impl Writer<'_> {
     #[cold]
     fn drain<M: Memory>(&mut self, mem: &mut M) {
         let leftover = &self.trie.leftover;
-        for _ in 0..DATA_SIZE_MAX as usize / MAX_NODES {
+        // A full node has two blocks.
+        const NODES: usize = MAX_NODES / 2;
+        for _ in 0..DATA_SIZE_MAX as usize / NODES {
             if leftover.raw().is_vacant() || !mem.reserve(MAX_NODES, 0) {
                 return;
             }
-            for _ in 0..MAX_NODES {
-                let Link::Node(node) = leftover.load() else {
+            for _ in 0..NODES {
+                let Link::Node(node) = leftover.below() else {
                     return;
                 };
-                let mut below = node.slots().iter().map(Slot::raw);
-                let below = below.find(|raw| !raw.is_vacant());
-                leftover.publish(below.unwrap_or(Raw::VACANT));
-                self.retire_node(mem, node);
+                let below = node.any_item();
+                let below = below.map_or(Raw::VACANT, |(_, slot)| slot.raw());
+                leftover.publish(below.with_fallback(false));
+                for (block, layout) in node.blocks() {
+                    self.retire_block(mem, block, layout);
+                }
             }
         }
     }
 
-    /// Puts a smaller copy, or the item that is left, into the place of the first wasteful node on
-    /// the way to `prefix`. `false`: there is none, or no memory.
-    #[cold]
-    fn shrink_one<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> bool {
-        let mut wasteful = None;
+    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`. Its level, if
+    /// there is one.
+    fn shrink_one<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        prefix: Prefix<'_>,
+        first: usize,
+    ) -> Result<Option<usize>, NoMemory> {
+        let (mut level, mut wasteful) = (0, None);
         self.trie.descend_noting(prefix, |place, _| {
-            if wasteful.is_none() && place.node.is_wasteful::<M>() {
-                wasteful = Some(place);
+            if level >= first && wasteful.is_none() && place.node.is_wasteful::<M>() {
+                wasteful = Some((level, place));
             }
+            level += 1;
         });
-        let Some(Place { slot, node }) = wasteful else {
-            return false;
+        let Some((level, place)) = wasteful else {
+            return Ok(None);
         };
-        if !mem.reserve(2, 0) {
-            return false;
+        // A full node's blocks, and a small one below it.
+        if !mem.reserve(3, 0) {
+            return Err(NoMemory);
         }
-        if node.live() < 2 {
-            let mut items = node.items().filter(|(_, slot)| !slot.raw().is_vacant());
-            return items.next().is_some_and(|(last, last_slot)| {
-                self.give_place(mem, Place { slot, node }, last, last_slot)
-            });
-        }
-        let Some(new) = copy(mem, node, Edit::Keep, &[node.skip()]) else {
-            return false;
+        self.shrink(mem, place, prefix).ok_or(NoMemory)?;
+        Ok(Some(level))
+    }
+
+    /// `None`: no memory, and nothing has changed.
+    fn shrink<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        place: Place<'_>,
+        prefix: Prefix<'_>,
+    ) -> Option<()> {
+        let Place { way, node } = place;
+        let live = node.live();
+        let (item, slot) = node.any_item()?;
+        let mut below = None;
+        let new = match (node, item, slot.below()) {
+            (_, _, Link::Entry(entry, _)) if live == 1 => {
+                way.publish(prefix, entry.leaf(&self.trie.geometry, way.start));
+                self.retire_node(mem, node);
+                return Some(());
+            }
+            (_, Item::Child(byte), Link::Node(child)) if live == 1 => match child {
+                NodeRef::Small(_) => {
+                    below = Some(child);
+                    copy(mem, child, None, [node.skip(), &[byte], child.skip()])?
+                }
+                _ => front(mem, node.skip(), byte, child)?,
+            },
+            (NodeRef::Full(full), ..) if live > FULL_LEAST => {
+                let old = full.rest();
+                let new = copy_rest(mem, old, None)?;
+                self.replace_rest(mem, full, old, new);
+                return Some(());
+            }
+            _ => copy(mem, node, None, [node.skip(), &[], &[]])?,
         };
-        self.publish(mem, slot, new, Some(node));
-        true
+        self.publish::<M>(&way, prefix, new);
+        self.retire_node(mem, node);
+        if let Some(below) = below {
+            self.retire_node(mem, below);
+        }
+        Some(())
     }
 }

@@ -17,7 +17,7 @@ struct user_pt_regs {
 #endif
 
 /* An entry of these maps is smaller, a node or a batch of retired objects larger. */
-#define LARGEST_ENTRY 64
+#define LARGEST_ENTRY 16
 
 /* A second map, with a lock of its own. */
 struct {
@@ -117,11 +117,11 @@ int on_clock(void *ctx)
 	return 0;
 }
 
-/* Inserts 10.7.0.0/16 and deletes it again; the return value is the first errno. */
+/* Inserts 11.7.0.0/16 and deletes it again; the return value is the first errno. */
 SEC("classifier")
 int outer(struct __sk_buff *skb)
 {
-	struct key key = { 16, { 10, 7, 0, 0 } };
+	struct key key = { 16, { 11, 7, 0, 0 } };
 	__u64 value = 777;
 	long err = bpf_map_update_elem(&lpm, &key, &value, BPF_NOEXIST);
 

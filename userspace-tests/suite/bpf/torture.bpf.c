@@ -40,7 +40,7 @@ struct {
 	__type(value, __u64);
 } words SEC(".maps");
 
-/* With a directly indexed root. */
+/* Never full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The crates that people would pick, each loaded with the same rows and asked the same addresses.
 
-use super::support::{fixture::Mtrie, table::Table};
+use super::support::fixture::Mtrie;
 use ip_network_table_deps_treebitmap::IpLookupTable;
 use iptrie::{map::RTrieMap, Ipv4Prefix, Ipv6Prefix};
 use poptrie::Poptrie;
@@ -11,8 +11,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// Looks all addresses up, and returns the exclusive or of the values found.
 pub type Lookup<const N: usize> = Box<dyn Fn(&[[u8; N]]) -> u64>;
 
-/// From how many entries on a map has a directly indexed root: `MANY` in rust-kmod/map.rs.
-const MANY: usize = 65_536;
+/// `(prefixlen, data, value)` of each.
+pub type Rows<const N: usize> = [(u32, [u8; N], u64)];
+
+/// By name.
+pub type Crates<const N: usize> = Vec<(&'static str, Lookup<N>)>;
 
 fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lookup<N> {
     Box::new(move |probes| {
@@ -22,46 +25,22 @@ fn all<const N: usize>(lookup: impl Fn(&[u8; N]) -> Option<u64> + 'static) -> Lo
     })
 }
 
-/// A family of addresses of `$bits` bits, which the crates know as `$int`, `$addr` and `$prefix`.
-macro_rules! family {
-    ($name:ident, $bits:literal, $int:ty, $addr:ty, $prefix:ty) => {
-        /// `(crate, lookup)`; the first is this one, with the root that a map made for so many
-        /// entries has. The rows are inserted in random order.
-        pub fn $name(table: &Table<{ $bits / 8 }>) -> Vec<(&'static str, Lookup<{ $bits / 8 }>)> {
-            let rows = table.shuffled();
-            let mtrie = Mtrie::of(&rows, rows.len() >= MANY);
-            let mut prefix_map = PrefixMap::<($int, u8), u64>::new();
-            let mut treebitmap = IpLookupTable::<$addr, u64>::new();
-            let mut radix = RTrieMap::<$prefix, u64>::with_root(0);
-            for (len, data, value) in &rows {
-                let len8 = *len as u8;
-                prefix_map.insert((<$int>::from_be_bytes(*data), len8), *value);
-                treebitmap.insert((*data).into(), *len, *value);
-                let prefix = <$prefix>::new((*data).into(), len8).expect("a valid length");
-                radix.insert(prefix, *value);
-            }
-            let poptrie: Poptrie<($int, u8), u64> = rows
-                .iter()
-                .map(|(len, data, value)| ((<$int>::from_be_bytes(*data), *len as u8), *value))
-                .collect();
+/// Crates whose keys are integers of `$bits` bits. The first is this one. The rows are inserted in random order.
+macro_rules! by_integer {
+    ($name:ident, $bits:literal, $int:ty) => {
+        pub fn $name(rows: &Rows<{ $bits / 8 }>) -> Crates<{ $bits / 8 }> {
+            let mtrie = Mtrie::of(rows);
+            let prefix = |(len, data, value): &(u32, _, u64)| {
+                ((<$int>::from_be_bytes(*data), *len as u8), *value)
+            };
+            let prefix_map: PrefixMap<($int, u8), u64> = rows.iter().map(prefix).collect();
+            let poptrie: Poptrie<($int, u8), u64> = rows.iter().map(prefix).collect();
             let by_int = move |key: &[u8; $bits / 8]| (<$int>::from_be_bytes(*key), $bits);
             vec![
                 ("lpm-mtrie-core", all(move |key| mtrie.lookup(key))),
                 (
                     "prefix-trie",
                     all(move |key| prefix_map.get_lpm(&by_int(key)).map(|found| *found.1)),
-                ),
-                (
-                    "treebitmap",
-                    all(move |key| {
-                        treebitmap
-                            .longest_match((*key).into())
-                            .map(|found| *found.2)
-                    }),
-                ),
-                (
-                    "iptrie",
-                    all(move |key| Some(*radix.lookup(&<$addr>::from(*key)).1)),
                 ),
                 (
                     "poptrie",
@@ -72,5 +51,37 @@ macro_rules! family {
     };
 }
 
-family!(ipv4, 32, u32, Ipv4Addr, Ipv4Prefix);
-family!(ipv6, 128, u128, Ipv6Addr, Ipv6Prefix);
+/// The same, and those that know a family of addresses only, as `$addr` and `$prefix`.
+macro_rules! family {
+    ($name:ident, $by_integer:ident, $bits:literal, $addr:ty, $prefix:ty) => {
+        pub fn $name(rows: &Rows<{ $bits / 8 }>) -> Crates<{ $bits / 8 }> {
+            let mut treebitmap = IpLookupTable::<$addr, u64>::new();
+            let mut radix = RTrieMap::<$prefix, u64>::with_root(0);
+            for (len, data, value) in rows {
+                treebitmap.insert((*data).into(), *len, *value);
+                let prefix = <$prefix>::new((*data).into(), *len as u8).expect("a valid length");
+                radix.insert(prefix, *value);
+            }
+            let mut crates = $by_integer(rows);
+            crates.push((
+                "treebitmap",
+                all(move |key| {
+                    treebitmap
+                        .longest_match((*key).into())
+                        .map(|found| *found.2)
+                }),
+            ));
+            crates.push((
+                "iptrie",
+                all(move |key| Some(*radix.lookup(&<$addr>::from(*key)).1)),
+            ));
+            crates
+        }
+    };
+}
+
+by_integer!(u32_crates, 32, u32);
+by_integer!(u64_crates, 64, u64);
+by_integer!(u128_crates, 128, u128);
+family!(ipv4, u32_crates, 32, Ipv4Addr, Ipv4Prefix);
+family!(ipv6, u128_crates, 128, Ipv6Addr, Ipv6Prefix);

@@ -3,43 +3,29 @@
 
 use super::{clock, slab::Slab};
 use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
-use std::{
-    alloc::{alloc_zeroed, dealloc},
-    ptr::NonNull,
-};
 
 pub struct Mtrie {
     pub trie: Trie,
     pub slab: Slab,
     reader: Reader,
-    direct: Option<NonNull<u8>>,
 }
 
 impl Mtrie {
-    /// For keys of `data_size` bytes and values of 8; `direct`: with a directly indexed root.
-    pub fn new(data_size: u16, direct: bool) -> Self {
+    /// For keys of `data_size` bytes and values of 8.
+    pub fn new(data_size: u16) -> Self {
         let geometry = Geometry::new(data_size, 8).expect("a valid size");
-        // SAFETY: the layout is not empty.
-        let direct = direct
-            .then(|| NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) }).expect("memory"));
-        let trie = match direct {
-            // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
-            Some(block) => unsafe { Trie::with_direct_root(geometry, block) },
-            None => Trie::new(geometry),
-        };
         // SAFETY: retired blocks are freed in writing calls only, which take the fixture
         // exclusively.
         let reader = unsafe { Reader::assume() };
         Self {
-            trie,
+            trie: Trie::new(geometry),
             slab: Slab::default(),
             reader,
-            direct,
         }
     }
 
-    pub fn of<const N: usize>(rows: &[(u32, [u8; N], u64)], direct: bool) -> Self {
-        let mut this = Self::new(N as u16, direct);
+    pub fn of<const N: usize>(rows: &[(u32, [u8; N], u64)]) -> Self {
+        let mut this = Self::new(N as u16);
         for (len, data, value) in rows {
             this.insert(*len, data, *value);
         }
@@ -49,7 +35,10 @@ impl Mtrie {
     pub fn insert(&mut self, len: u32, data: &[u8], value: u64) -> Outcome {
         let geometry = *self.trie.geometry();
         let prefix = Prefix::new(&geometry, len, data).expect("a valid prefix");
-        let block = self.slab.alloc(geometry.entry_layout()).expect("memory");
+        let block = self
+            .slab
+            .alloc(geometry.entry_layout(prefix))
+            .expect("memory");
         // SAFETY: the block begins with 8 bytes of value; it is given away; we are the only writer.
         let result = unsafe {
             block.cast::<u64>().write(value);
@@ -77,8 +66,8 @@ impl Mtrie {
 
     #[inline]
     pub fn lookup<const N: usize>(&self, data: &[u8; N]) -> Option<u64> {
-        let prefix = Prefix::new(self.trie.geometry(), 8 * N as u32, data)?;
-        let entry = self.trie.longest_match(&self.reader, prefix)?;
+        let len = 8 * N as u32;
+        let entry = self.trie.longest_match_sized(&self.reader, len, data)?;
         // SAFETY: values are 8 bytes, written before insertion and not changed.
         Some(unsafe { entry.value_ptr().cast::<u64>().read() })
     }
@@ -119,9 +108,5 @@ impl Mtrie {
 impl Drop for Mtrie {
     fn drop(&mut self) {
         self.clear();
-        if let Some(block) = self.direct {
-            // SAFETY: allocated with this layout; the empty trie is not used again.
-            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
-        }
     }
 }

@@ -16,7 +16,10 @@ const CHUNK: Layout = match Layout::from_size_align(1 << 21, 1 << 21) {
     Err(_) => panic!("a power of two"),
 };
 
-fn class(size: usize) -> usize {
+/// The class for a block of `layout`, as rust-kmod/blocks.rs asks for it: its blocks are aligned to
+/// the largest power of two that divides its size.
+fn class(layout: Layout) -> usize {
+    let size = layout.pad_to_align().size();
     CLASSES
         .iter()
         .position(|class| *class >= size)
@@ -59,7 +62,7 @@ impl Slab {
 // ones wait for `grace`.
 unsafe impl Memory for Slab {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        let index = class(layout.size());
+        let index = class(layout);
         self.blocks[index] += 1;
         let class = &mut self.classes[index];
         if let Some(ptr) = class.free.pop() {
@@ -84,13 +87,13 @@ unsafe impl Memory for Slab {
     }
 
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
-        let class = class(layout.size());
+        let class = class(layout);
         self.blocks[class] -= 1;
         self.classes[class].free.push(ptr);
     }
 
     unsafe fn retire_node(&mut self, ptr: NonNull<u8>, layout: Layout) {
-        let class = class(layout.size());
+        let class = class(layout);
         self.blocks[class] -= 1;
         self.retired.push((ptr, class));
     }
@@ -100,12 +103,8 @@ unsafe impl Memory for Slab {
         unsafe { self.retire_node(ptr, layout) };
     }
 
-    fn waits(&self) -> bool {
-        true
-    }
-
     fn size_of(layout: Layout) -> usize {
-        CLASSES[class(layout.size())]
+        CLASSES[class(layout)]
     }
 }
 

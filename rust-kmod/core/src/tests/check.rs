@@ -3,38 +3,34 @@
 
 use super::heap::{size_class, Heap};
 use crate::{
-    build::Item,
-    direct::Direct,
     entry::EntryRef,
-    groups::{Count, Groups, GROUP},
-    node::NodeRef,
-    slot::{Link, Slot},
+    item::Item,
+    node::{Link, NodeRef},
+    packed::PACKED,
+    slot::{Raw, Slot},
+    small::SMALL,
     stride::base_index,
     Trie,
 };
-use core::alloc::Layout;
+use core::{alloc::Layout, ptr::NonNull};
 use std::{collections::HashMap, vec::Vec};
 
 struct Walk<'a> {
     trie: &'a Trie,
-    vacant: bool,
+    failed: bool,
     blocks: HashMap<usize, Layout>,
     entries: u64,
-    wasteful: u64,
 }
 
-pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
+/// `failed`: memory may have failed, so there may be wasteful nodes.
+pub(super) fn check(trie: &Trie, heap: &Heap, failed: bool) {
     let mut walk = Walk {
         trie,
-        vacant,
+        failed,
         blocks: HashMap::new(),
         entries: 0,
-        wasteful: 0,
     };
-    match trie.direct() {
-        None => walk.link(&trie.root, &mut Vec::new(), None),
-        Some(direct) => walk.direct(direct),
-    }
+    walk.link(&trie.root, &mut Vec::new(), None);
     walk.leftover();
     let live: HashMap<usize, Layout> = heap.live().collect();
     assert_eq!(
@@ -42,76 +38,48 @@ pub(super) fn check(trie: &Trie, heap: &Heap, vacant: bool) {
         "blocks that are reachable are those that are allocated, with the same layouts"
     );
     assert_eq!(walk.entries, trie.len(), "len is the number of entries");
-    assert_eq!(
-        walk.wasteful,
-        trie.stats.wasteful(),
-        "nodes that would be smaller are counted"
-    );
     let bytes: usize = live.values().map(|layout| size_class(layout.size())).sum();
-    let direct = trie.direct().map_or(0, |_| Trie::DIRECT_LAYOUT.size());
     assert_eq!(
         trie.bytes(),
-        (bytes + direct) as u64,
+        bytes as u64,
         "bytes is the sum of all blocks' size classes"
     );
 }
 
+fn items(node: NodeRef<'_>) -> Vec<(Item, &Slot)> {
+    let mut items = Vec::new();
+    node.for_each(|item, slot| items.push((item, slot)));
+    items
+}
+
 impl Walk<'_> {
-    fn add(&mut self, addr: usize, layout: Layout) {
+    fn add(&mut self, block: NonNull<u8>, layout: Layout) {
+        let addr = block.addr().get();
         assert!(
             self.blocks.insert(addr, layout).is_none(),
             "only one slot leads to a block"
         );
+        assert_eq!(addr % layout.align(), 0, "a block is aligned");
     }
 
     /// Nodes that wait for room to retire them.
     fn leftover(&mut self) {
-        let mut link = self.trie.leftover.load();
+        let mut link = self.trie.leftover.below();
         while let Link::Node(node) = link {
-            self.add(node.ptr().addr().get(), node.layout());
-            self.wasteful += u64::from(node.is_wasteful::<Heap>());
-            let mut below = node.slots().iter().filter(|slot| !slot.raw().is_vacant());
-            link = below.next().map_or(Link::Vacant, Slot::load);
+            for (block, layout) in node.blocks() {
+                self.add(block, layout);
+            }
+            let mut below = items(node).into_iter();
+            link = below.next().map_or(Link::Vacant, |(_, slot)| slot.below());
             assert!(below.next().is_none(), "a chain does not branch");
         }
         assert!(matches!(link, Link::Vacant), "a chain holds no entry");
     }
 
-    /// By the bitmap of ends: a slot whose bit is missing would leave its blocks unreachable.
-    fn direct(&mut self, direct: &Direct) {
-        let mut from = 0;
-        while let Some(end) = direct.end_from(from) {
-            let mut occupied = false;
-            for len in (0..=Direct::STRIDE).rev() {
-                if Direct::end(end, len) != end {
-                    break;
-                }
-                let slot = direct.item(end, len);
-                occupied |= !slot.raw().is_vacant();
-                if len == Direct::STRIDE {
-                    self.link(slot, &mut (end as u16).to_be_bytes().to_vec(), None);
-                } else if let Link::Entry(entry, _) = slot.load() {
-                    let longest = direct.longest(end & !((1 << (Direct::STRIDE - len)) - 1));
-                    let longest = longest.map(|entry| entry.prefixlen(&self.trie.geometry));
-                    assert!(longest >= Some(len), "lookups find a short prefix");
-                    let prefixlen = entry.prefixlen(&self.trie.geometry);
-                    assert_eq!(prefixlen, len, "a short prefix is in its own slot");
-                    let path = &end.to_be_bytes()[6..][..len as usize / 8];
-                    self.entry(entry, path, None);
-                }
-            }
-            assert!(occupied, "the bitmap says where items end");
-            from = end + 1;
-        }
-    }
-
     /// `path` are the bytes that lead to the slot, `in_node` the item that it is of.
     fn link(&mut self, slot: &Slot, path: &mut Vec<u8>, in_node: Option<Item>) {
-        match slot.load() {
-            Link::Vacant => assert!(
-                self.vacant || in_node.is_none(),
-                "no vacant slots where memory never failed"
-            ),
+        match slot.below() {
+            Link::Vacant => {}
             Link::Entry(entry, exact) => {
                 let ends = entry.prefixlen(&self.trie.geometry) as usize == 8 * path.len();
                 let leaf = !matches!(in_node, Some(Item::Internal(_)));
@@ -135,7 +103,7 @@ impl Walk<'_> {
     fn entry(&mut self, entry: EntryRef<'_>, path: &[u8], in_node: Option<Item>) {
         let geometry = &self.trie.geometry;
         let (prefixlen, data) = (entry.prefixlen(geometry), entry.data(geometry));
-        self.add(entry.ptr().addr().get(), geometry.entry_layout());
+        self.add(entry.ptr(), entry.layout(geometry));
         self.entries += 1;
         assert_eq!(&data[..path.len()], path, "an entry is on its path");
         let depth = path.len() as u32;
@@ -148,7 +116,10 @@ impl Walk<'_> {
                 );
                 assert_eq!(
                     index,
-                    base_index(data[depth as usize], prefixlen % 8),
+                    base_index(
+                        data.get(depth as usize).copied().unwrap_or(0),
+                        prefixlen % 8
+                    ),
                     "its base index is its last bits"
                 );
             }
@@ -160,40 +131,30 @@ impl Walk<'_> {
     }
 
     fn node(&mut self, node: NodeRef<'_>, path: &mut Vec<u8>) {
-        self.add(node.ptr().addr().get(), node.layout());
-        self.wasteful += u64::from(node.is_wasteful::<Heap>());
+        for (block, layout) in node.blocks() {
+            self.add(block, layout);
+        }
+        // A larger one may be, if its items are in few cache lines, or if it was promoted.
+        let wasteful = match node {
+            NodeRef::Small(_) => node.is_wasteful::<Heap>(),
+            NodeRef::Packed(_) => node.live() < 3,
+            NodeRef::Full(_) => node.live() < SMALL,
+        };
+        assert!(
+            self.failed || !wasteful,
+            "no node is wasteful where memory never failed: {} items in {} bytes",
+            node.live(),
+            node.blocks()
+                .map(|(_, layout)| layout.size())
+                .sum::<usize>()
+        );
         let before = path.len();
         path.extend(node.skip());
-        assert_eq!(
-            path.len(),
-            node.depth(),
-            "depth is the number of bytes on the way, skipped ones included"
-        );
-        let live = node
-            .slots()
-            .iter()
-            .filter(|slot| !slot.raw().is_vacant())
-            .count();
-        let least = if self.vacant { 1 } else { 2 };
-        assert!(
-            live >= least,
-            "a node has {least} items or more, this one {live}"
-        );
-        match node.groups() {
-            None => assert_eq!(
-                node.items().count(),
-                node.slots().len(),
-                "each slot belongs to a bit"
-            ),
-            Some((groups, room)) => self.groups(node, groups, room, live),
-        }
-        for (item, slot) in node.items() {
-            let by_rank = node.slot(item).expect("the bit is set");
-            assert!(
-                core::ptr::eq(by_rank, slot),
-                "each item of a node has its own slot, {} has another",
-                item.number()
-            );
+        let items = items(node);
+        assert_eq!(items.len(), node.live(), "an item has a slot");
+        self.size(node, &items);
+        self.slots_say_what_covers(node);
+        for (item, slot) in items {
             match item {
                 Item::Internal(_) => self.link(slot, path, Some(item)),
                 Item::Child(byte) => {
@@ -206,29 +167,58 @@ impl Walk<'_> {
         path.truncate(before);
     }
 
-    fn groups(&self, node: NodeRef<'_>, groups: &Groups, room: usize, live: usize) {
-        let shape = node.shape();
-        let count = Count::of(&shape.internal, &shape.child);
-        assert_eq!(count.items, live, "what is in a slot has its bit");
-        assert_eq!(groups.count(), count, "the counts are those of the bitmaps");
-        let mut numbers: Vec<usize> = (0..512)
-            .filter_map(|item| groups.slot_number(Item::numbered(item)))
+    fn size(&self, node: NodeRef<'_>, items: &[(Item, &Slot)]) {
+        let numbers: Vec<_> = items.iter().map(|(item, _)| item.number()).collect();
+        assert!(numbers.is_sorted(), "items come by number: {numbers:?}");
+        match (node, items) {
+            (_, []) => panic!("a node has an item"),
+            (NodeRef::Small(_), [(_, slot)]) => assert!(
+                self.failed
+                    || matches!(
+                        slot.below(),
+                        Link::Node(NodeRef::Packed(_) | NodeRef::Full(_))
+                    ),
+                "a node with one item stands in front of a larger one"
+            ),
+            (NodeRef::Small(node), _) => {
+                assert!(node.len() <= SMALL, "{} items are not small", node.len());
+            }
+            (NodeRef::Packed(node), _) => {
+                assert!(node.len() > SMALL, "{} items are small", node.len());
+                assert!(node.len() <= PACKED, "{} items are full", node.len());
+            }
+            (NodeRef::Full(_), _) => {}
+        }
+    }
+
+    fn slots_say_what_covers(&self, node: NodeRef<'_>) {
+        let internals: Vec<_> = items(node)
+            .into_iter()
+            .filter_map(|(item, slot)| match item {
+                Item::Internal(index) => Some((index, slot.entry()?)),
+                Item::Child(_) => None,
+            })
             .collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(
-            numbers,
-            (0..numbers.len()).collect::<Vec<_>>(),
-            "each group has a number of its own, and they follow each other"
-        );
-        assert!(
-            numbers.len() <= GROUP * room,
-            "groups are where there is room"
-        );
-        let (layout, _) = count.layout::<Heap>(node.skip().len());
-        assert!(
-            self.vacant || size_class(layout.size()) == size_class(node.layout().size()),
-            "a fresh node of these items takes as much"
-        );
+        for byte in 0..=u8::MAX {
+            let Some(raw) = node.child(byte).map(Slot::raw) else {
+                continue;
+            };
+            let covering = internals
+                .iter()
+                .rfind(|(index, _)| *index == base_index(byte, index.ilog2()));
+            let cover = covering.map(|(_, entry)| *entry);
+            assert_eq!(
+                node.cover(byte, 7).map(EntryRef::ptr),
+                cover.map(EntryRef::ptr),
+                "the longest internal prefix is found"
+            );
+            let pushed = cover.map_or(Raw::VACANT, |entry| entry.pushed());
+            let expected = match node {
+                _ if raw.is_taken() => raw.with_fallback(cover.is_some()),
+                NodeRef::Full(full) if full.in_array(byte).is_some() => pushed,
+                _ => Raw::VACANT,
+            };
+            assert!(raw == expected, "a slot says whether its byte is covered");
+        }
     }
 }

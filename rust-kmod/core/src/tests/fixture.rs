@@ -7,40 +7,25 @@ use super::{
     model::{Model, Row},
 };
 use crate::{Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
-use core::ptr::NonNull;
-use std::{
-    alloc::{alloc_zeroed, dealloc},
-    vec,
-    vec::Vec,
-};
+use std::{vec, vec::Vec};
 
 pub(super) struct Fixture {
     pub(super) trie: Trie,
     pub(super) heap: Heap,
     pub(super) model: Model,
     pub(super) max_entries: u64,
-    direct: Option<NonNull<u8>>,
 }
 
 pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
-    let mut data = vec![0; data_size];
+    let mut data = vec![0xa5; data_size];
     entry.copy_data_to(&mut data);
+    assert!(entry.has_data(&data), "an entry has the data that it gives");
     // SAFETY: fixtures use values of 8 bytes, written before insertion and not changed.
     let value = unsafe { entry.value_ptr().cast::<u64>().read() };
     Row {
         prefixlen: entry.prefixlen(),
         data,
         value,
-    }
-}
-
-/// Of either kind.
-pub(super) fn fixture(data_size: u16, direct: bool) -> Fixture {
-    // Under Miri, half a megabyte of slots to check after each step takes too long.
-    if direct && !cfg!(miri) {
-        Fixture::with_direct_root(data_size)
-    } else {
-        Fixture::new(data_size)
     }
 }
 
@@ -52,25 +37,6 @@ impl Fixture {
             heap: Heap::default(),
             model: Model::default(),
             max_entries: u64::MAX,
-            direct: None,
-        }
-    }
-
-    /// With a directly indexed root.
-    pub(super) fn with_direct_root(data_size: u16) -> Self {
-        // SAFETY: the layout is not empty.
-        let block = NonNull::new(unsafe { alloc_zeroed(Trie::DIRECT_LAYOUT) })
-            .expect("the host has memory");
-        let geometry = Geometry::new(data_size, 8).expect("the size is valid");
-        // SAFETY: the block is zeroed, has the layout, and is freed after the trie's last use.
-        let trie = unsafe { Trie::with_direct_root(geometry, block) };
-        let (heap, model) = (Heap::default(), Model::default());
-        Self {
-            trie,
-            heap,
-            model,
-            max_entries: u64::MAX,
-            direct: Some(block),
         }
     }
 
@@ -79,11 +45,11 @@ impl Fixture {
     }
 
     /// An entry block with `value`, from memory that does not fail.
-    fn entry(&mut self, value: u64) -> NewEntry {
+    fn entry(&mut self, prefix: Prefix<'_>, value: u64) -> NewEntry {
         let budget = self.heap.budget.take();
         let block = self
             .heap
-            .alloc(self.geometry().entry_layout())
+            .alloc(self.geometry().entry_layout(prefix))
             .expect("no budget is set");
         self.heap.budget = budget;
         // SAFETY: the block is fresh, and 8 bytes of value are its beginning.
@@ -99,9 +65,9 @@ impl Fixture {
         value: u64,
         mode: Mode,
     ) -> Result<Outcome, Error> {
-        let entry = self.entry(value);
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
+        let entry = self.entry(prefix, value);
         // SAFETY: one thread, one writer; the heap frees retired blocks in `grace` only.
         let result = unsafe { self.trie.writer() }.insert(
             &mut self.heap,
@@ -121,7 +87,10 @@ impl Fixture {
             }
             Err((error, entry)) => {
                 // SAFETY: the block came back unpublished.
-                unsafe { self.heap.free(entry.into_ptr(), geometry.entry_layout()) };
+                unsafe {
+                    self.heap
+                        .free(entry.into_ptr(), geometry.entry_layout(prefix))
+                };
                 Err(error)
             }
         }
@@ -153,10 +122,17 @@ impl Fixture {
         // SAFETY: one thread; nothing is freed while the reader lives.
         let reader = unsafe { Reader::assume() };
         let geometry = self.geometry();
-        let found = self
-            .trie
-            .longest_match(&reader, Prefix::new(&geometry, key.0, key.1)?)?;
-        Some(row(&found, geometry.data_size()))
+        let prefix = Prefix::new(&geometry, key.0, key.1)?;
+        let found = self.trie.longest_match(&reader, prefix);
+        if let Ok(data) = <&[u8; 4]>::try_from(key.1) {
+            let sized = self.trie.longest_match_sized(&reader, key.0, data);
+            assert_eq!(
+                sized.map(|entry| entry.value_ptr()),
+                found.map(|entry| entry.value_ptr()),
+                "a lookup for one size finds the same"
+            );
+        }
+        Some(row(&found?, geometry.data_size()))
     }
 
     pub(super) fn next(&self, key: Option<(u32, &[u8])>) -> Option<Row> {
@@ -177,10 +153,10 @@ impl Fixture {
         rows
     }
 
-    /// Compares counters and structure with the model; `vacant`: vacant slots may be there.
-    pub(super) fn check(&mut self, vacant: bool) {
+    /// Compares counters and structure with the model; `failed`: memory may have failed.
+    pub(super) fn check(&mut self, failed: bool) {
         self.heap.grace();
-        check(&self.trie, &self.heap, vacant);
+        check(&self.trie, &self.heap, failed);
         assert_eq!(
             self.trie.len(),
             self.model.rows.len() as u64,
@@ -188,20 +164,19 @@ impl Fixture {
         );
     }
 
-    /// What an empty one of this kind takes.
-    pub(super) fn empty_bytes(&self) -> u64 {
-        self.direct.map_or(0, |_| Trie::DIRECT_LAYOUT.size() as u64)
+    /// Whatever came and went, a node takes at most five times what its items need: a full one of
+    /// 37 items, which would be packed.
+    pub(super) fn check_bytes(&self) {
+        let (bytes, fresh) = (self.trie.bytes(), self.fresh_bytes());
+        assert!(
+            bytes <= 5 * fresh,
+            "{bytes} bytes, where a fresh one takes {fresh}"
+        );
     }
 
     /// Bytes of a fresh trie with the same content.
     pub(super) fn fresh_bytes(&self) -> u64 {
-        let size = self.geometry().data_size() as u16;
-        let direct = self.direct.is_some();
-        let mut fresh = if direct {
-            Fixture::with_direct_root(size)
-        } else {
-            Fixture::new(size)
-        };
+        let mut fresh = Fixture::new(self.geometry().data_size() as u16);
         for row in &self.model.rows {
             assert_eq!(
                 fresh.insert((row.prefixlen, &row.data), row.value, Mode::NoExist),
@@ -219,9 +194,5 @@ impl Drop for Fixture {
         // SAFETY: the trie gives up a block of the heap, and no value is used any more.
         let free = |block, layout| unsafe { heap.free(block, layout) };
         self.trie.clear(free, || {});
-        if let Some(block) = self.direct {
-            // SAFETY: allocated with this layout; the empty trie is not used again.
-            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
-        }
     }
 }

@@ -3,10 +3,9 @@
 //! this; the cargo tests only see that random bytes reach every operation.
 //!
 //! ```text
-//! first byte       data size (modulo 6), directly indexed root (bit 7)
-//! an operation     code (low nibble), whether the caller waits for memory (bit 4), calls of the heap
-//!                  that succeed (bits 5 to 7, 5 and more: all), then a key, or 2 bytes of a row's
-//!                  number
+//! first byte       data size (modulo 6)
+//! an operation     code (low nibble), calls of the heap that succeed (bits 5 to 7, 5 and more:
+//!                  all), then a key, or 2 bytes of a row's number
 //! a key            background (bits 0 and 1) and count (bits 2 to 4) of other bytes, those as
 //!                  (place, byte), 2 bytes of prefixlen
 //! ```
@@ -14,7 +13,7 @@
 //! The end of the bytes is the end of the sequence.
 
 use super::{
-    fixture::{fixture, Fixture},
+    fixture::Fixture,
     step::{Key, Op, DATA_SIZES},
 };
 use crate::Mode;
@@ -36,7 +35,7 @@ impl Bytes<'_> {
     fn fixture(&mut self) -> Option<Fixture> {
         let first = self.byte()?;
         let data_size = DATA_SIZES[usize::from(first) % DATA_SIZES.len()];
-        Some(fixture(data_size, first & 0x80 != 0))
+        Some(Fixture::new(data_size))
     }
 
     fn key(&mut self, data_size: usize) -> Option<Key> {
@@ -49,8 +48,8 @@ impl Bytes<'_> {
         Some((self.number()? % (8 * data_size as u32 + 1), data))
     }
 
-    /// An operation, the heap's budget for it, and whether its caller waits.
-    fn op(&mut self, data_size: usize) -> Option<(Op, Option<usize>, bool)> {
+    /// An operation, and the heap's budget for it.
+    fn op(&mut self, data_size: usize) -> Option<(Op, Option<usize>)> {
         let code = self.byte()?;
         let budget = usize::from(code >> 5);
         let op = match code & 15 {
@@ -62,12 +61,12 @@ impl Bytes<'_> {
             12 | 13 => Op::Lookup(self.key(data_size)?),
             _ => Op::Next(self.key(data_size)?),
         };
-        Some((op, (budget < 5).then_some(budget), code & 16 != 0))
+        Some((op, (budget < 5).then_some(budget)))
     }
 }
 
 /// Memory that does not fail: after the sequence the structure is sound and holds the model's
-/// content in as many bytes as a fresh one.
+/// content in not much more bytes than a fresh one.
 pub fn sequence(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let Some(mut fixture) = bytes.fixture() else {
@@ -81,11 +80,7 @@ pub fn sequence(bytes: &[u8]) {
     }
     fixture.check(false);
     fixture.compare_content();
-    assert_eq!(
-        fixture.trie.bytes(),
-        fixture.fresh_bytes(),
-        "it holds what a fresh one holds"
-    );
+    fixture.check_bytes();
 }
 
 /// Memory that fails where the bytes say so: an operation that fails changes nothing, each leaves a
@@ -97,8 +92,8 @@ pub fn failing_memory(bytes: &[u8]) {
     };
     let data_size = fixture.geometry().data_size();
     let mut step = 0;
-    while let Some((op, budget, waits)) = bytes.op(data_size) {
-        (fixture.heap.budget, fixture.heap.waits) = (budget, waits);
+    while let Some((op, budget)) = bytes.op(data_size) {
+        fixture.heap.budget = budget;
         fixture.step(&op, step);
         fixture.check(true);
         step += 1;
@@ -117,7 +112,7 @@ mod tests {
         miri,
         ignore = "the properties run the same code there, in shorter sequences"
     )]
-    fn random_bytes_reach_every_operation_and_both_roots() {
+    fn random_bytes_reach_every_operation() {
         let mut reached = HashSet::new();
         let mut random = 1u32;
         for _ in 0..20 {
@@ -129,20 +124,17 @@ mod tests {
                 .collect();
             let mut read = Bytes(&bytes);
             let fixture = read.fixture().expect("there is a first byte");
-            reached.insert(std::format!("direct root: {}", fixture.empty_bytes() > 0));
-            while let Some((op, budget, waits)) = read.op(fixture.geometry().data_size()) {
+            while let Some((op, budget)) = read.op(fixture.geometry().data_size()) {
                 reached.insert(std::format!("{:?}", core::mem::discriminant(&op)));
                 reached.insert(std::format!("memory fails: {}", budget.is_some()));
-                reached.insert(std::format!("waits: {waits}"));
             }
             sequence(&bytes);
             failing_memory(&bytes);
         }
         assert_eq!(
             reached.len(),
-            11,
-            "5 operations, memory that fails or not, callers that wait or not, both kinds of root: \
-             {reached:?}"
+            7,
+            "5 operations, memory that fails or not: {reached:?}"
         );
     }
 }

@@ -24,8 +24,8 @@ pub(super) struct Heap {
     live: HashMap<usize, (NonNull<u8>, Layout)>,
     retired: Vec<(NonNull<u8>, Layout)>,
     reserved: (usize, usize),
-    /// What `waits` says.
-    pub(super) waits: bool,
+    /// Bytes of all blocks that were ever retired, as size classes.
+    pub(super) ever_retired: usize,
     /// Calls of `alloc` and `reserve` that still succeed; `None`: all do.
     pub(super) budget: Option<usize>,
 }
@@ -107,6 +107,7 @@ unsafe impl Memory for Heap {
         let left = self.reserved.0.checked_sub(1);
         self.reserved.0 = left.expect("each node's retirement was reserved");
         self.take(ptr, layout);
+        self.ever_retired += size_class(layout.size());
         self.retired.push((ptr, layout));
     }
 
@@ -114,11 +115,8 @@ unsafe impl Memory for Heap {
         let left = self.reserved.1.checked_sub(1);
         self.reserved.1 = left.expect("each entry's retirement was reserved");
         self.take(ptr, layout);
+        self.ever_retired += size_class(layout.size());
         self.retired.push((ptr, layout));
-    }
-
-    fn waits(&self) -> bool {
-        self.waits
     }
 
     fn size_of(layout: Layout) -> usize {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The bitmap arithmetic, all inputs, against definitions that go item by item.
 
-use crate::stride::{
-    base_index, following, longest, longest_upto, next_bit, set, test, unset, Bitmap,
+use crate::{
+    packed::Shape,
+    stride::{base_index, following, longest, longest_from, next_in, set, test, Bitmap, Items},
 };
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
@@ -46,8 +47,6 @@ fn a_single_internal_prefix_is_found_for_what_it_covers() {
                     "/{len} {value:#x} for {byte:#x}"
                 );
             }
-            unset(&mut map, index);
-            assert_eq!(map, [0; 4], "unset undoes set");
         }
     }
 }
@@ -64,6 +63,20 @@ fn bitmap() -> impl Strategy<Value = Bitmap> {
         }
         map
     })
+}
+
+impl Items for Shape {
+    fn has_internal(&self, index: u8) -> bool {
+        test(&self.internal, index)
+    }
+
+    fn next_internal(&self, from: u32, end: u32) -> Option<u32> {
+        next_in(&self.internal, from, end)
+    }
+
+    fn next_child(&self, from: u32) -> Option<u32> {
+        next_in(&self.child, from, 256)
+    }
 }
 
 /// Items in post-order, by recursion.
@@ -95,19 +108,20 @@ proptest! {
             indexes.into_iter().find(|index| test(&map, *index)).unwrap_or(0)
         };
         prop_assert_eq!(longest(&map, byte), slow(7), "longest");
-        prop_assert_eq!(longest_upto(&map, byte, len), slow(len), "longest up to {} bits", len);
+        prop_assert_eq!(longest_from(&map, base_index(byte, len)), slow(len), "longest up to {} bits", len);
     }
 
     #[test]
     fn following_is_post_order(mut internal in bitmap(), child in bitmap()) {
         internal[0] &= !1;
+        let shape = Shape { internal, child };
         let mut expected = vec![];
         post_order(&internal, &child, 1, &mut expected);
         let mut walked = vec![];
-        let mut at = following(&internal, &child, 0);
+        let mut at = following(&shape, 0);
         while at != 0 && walked.len() <= expected.len() {
             walked.push(at);
-            at = following(&internal, &child, at);
+            at = following(&shape, at);
         }
         prop_assert_eq!(walked, expected, "following an item, then the next");
         let mut bare = vec![];
@@ -117,24 +131,11 @@ proptest! {
                 if *at < 256 { test(&internal, *at as u8) } else { test(&child, (*at & 255) as u8) }
             });
             prop_assert_eq!(
-                following(&internal, &child, *at),
+                following(&shape, *at),
                 next.unwrap_or(0),
                 "after {}, there or not",
                 at,
             );
         }
-    }
-
-    #[test]
-    fn next_bit_visits_the_set_ones_in_order(internal in bitmap(), child in bitmap()) {
-        let in_internal = (0..256u32).filter(|i| test(&internal, *i as u8));
-        let in_child = (256..512u32).filter(|i| test(&child, (*i & 255) as u8));
-        let expected: Vec<u32> = in_internal.chain(in_child).collect();
-        let mut visited = vec![];
-        let after = |visited: &[u32]| visited.last().map_or(0, |last| last + 1);
-        while let Some(index) = next_bit(&internal, &child, after(&visited)) {
-            visited.push(index);
-        }
-        prop_assert_eq!(visited, expected, "next_bit, from each one to the next");
     }
 }

@@ -16,27 +16,27 @@ mod world;
 
 use loom::{model::Builder, thread};
 use lpm_mtrie_core::{Prefix, Reader};
-use world::{geometry, World};
+use world::{geometry, Row, World};
 
 /// Explores what `run` does: all of what threads can see of each other, where they are interrupted
 /// at most so often.
 fn model(run: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(3);
-    // Each access is one: a directly indexed root has many.
+    // Each access is one, and full nodes have many slots.
     builder.max_branches = 20_000;
     builder.check(run);
 }
 
-/// Runs a reader beside a writer.
+/// Runs a reader next to a writer, on a table with `rows`, less those `gone`, see [`World::new`].
 fn beside(
-    rows: &'static [(u32, [u8; 4])],
-    direct: bool,
+    rows: &'static [Row],
+    gone: &'static [Row],
     read: impl Fn(&World, &Reader) + Send + Sync + Clone + 'static,
     write: impl Fn(&World) + Send + Sync + 'static,
 ) {
     model(move || {
-        let world = World::new(rows, direct, 1);
+        let world = World::new(rows, gone, 1);
         let reader = thread::spawn({
             let (world, read) = (world.clone(), read.clone());
             move || world.read(|reader| read(&world, reader))
@@ -51,7 +51,7 @@ fn beside(
 fn a_published_entry_is_complete() {
     beside(
         &[],
-        false,
+        &[],
         |world, reader| {
             let found = world.longest_match(reader, [10, 1, 2, 3]);
             assert!(
@@ -60,8 +60,8 @@ fn a_published_entry_is_complete() {
             );
         },
         |world| {
-            world.insert(8, [10, 0, 0, 0], 0);
-            world.insert(16, [10, 1, 0, 0], 1);
+            world.insert((8, [10, 0, 0, 0]), 0);
+            world.insert((16, [10, 1, 0, 0]), 1);
         },
     );
 }
@@ -70,7 +70,7 @@ fn a_published_entry_is_complete() {
 fn a_replaced_entry_is_reclaimed_after_its_readers() {
     beside(
         &[(8, [10, 0, 0, 0]), (16, [10, 1, 0, 0])],
-        false,
+        &[],
         |world, reader| {
             assert_eq!(
                 world.longest_match(reader, [10, 1, 2, 3]),
@@ -79,7 +79,7 @@ fn a_replaced_entry_is_reclaimed_after_its_readers() {
             )
         },
         |world| {
-            world.insert(16, [10, 1, 0, 0], 2);
+            world.insert((16, [10, 1, 0, 0]), 2);
             world.grace(&[1]);
         },
     );
@@ -89,7 +89,7 @@ fn a_replaced_entry_is_reclaimed_after_its_readers() {
 fn a_removed_entry_uncovers_the_shorter_one() {
     beside(
         &[(8, [10, 0, 0, 0]), (24, [10, 1, 2, 0]), (24, [10, 1, 3, 0])],
-        false,
+        &[],
         |world, reader| {
             let found = world.longest_match(reader, [10, 1, 2, 3]);
             assert!(
@@ -103,7 +103,7 @@ fn a_removed_entry_uncovers_the_shorter_one() {
             );
         },
         |world| {
-            world.remove(24, [10, 1, 2, 0], false);
+            world.remove((24, [10, 1, 2, 0]));
             world.grace(&[1]);
         },
     );
@@ -113,7 +113,7 @@ fn a_removed_entry_uncovers_the_shorter_one() {
 fn a_split_path_is_never_interrupted() {
     beside(
         &[(8, [0, 0, 0, 0]), (32, [9, 9, 9, 1]), (32, [9, 9, 9, 2])],
-        false,
+        &[],
         |world, reader| {
             assert_eq!(
                 world.longest_match(reader, [9, 9, 9, 2]),
@@ -127,7 +127,7 @@ fn a_split_path_is_never_interrupted() {
             );
         },
         |world| {
-            world.insert(16, [9, 8, 0, 0], 3);
+            world.insert((16, [9, 8, 0, 0]), 3);
             world.grace(&[]);
         },
     );
@@ -141,7 +141,7 @@ fn vacant_slots_are_passed_over() {
             (9, [10, 0, 0, 0]),
             (16, [10, 200, 0, 0]),
         ],
-        false,
+        &[],
         |world, reader| {
             let found = world.longest_match(reader, [10, 1, 1, 1]);
             assert!(
@@ -157,8 +157,8 @@ fn vacant_slots_are_passed_over() {
             assert_eq!(next, Some(8), "the walk goes on");
         },
         |world| {
-            world.remove(9, [10, 0, 0, 0], true);
-            world.insert(9, [10, 0, 0, 0], 3);
+            world.remove_without_memory((9, [10, 0, 0, 0]));
+            world.insert((9, [10, 0, 0, 0]), 3);
             world.grace(&[1]);
         },
     );
@@ -173,7 +173,7 @@ fn a_chain_of_nodes_is_unlinked_under_its_readers() {
             (32, [10, 1, 2, 3]),
             (32, [10, 1, 2, 4]),
         ],
-        false,
+        &[],
         |world, reader| {
             let found = world.longest_match(reader, [10, 1, 2, 3]);
             assert!(
@@ -187,71 +187,240 @@ fn a_chain_of_nodes_is_unlinked_under_its_readers() {
             assert!(matches!(next, None | Some(8 | 16 | 32)), "a walk ends");
         },
         |world| {
-            world.remove(8, [10, 0, 0, 0], true);
-            world.remove(16, [10, 1, 0, 0], true);
-            world.remove(32, [10, 1, 2, 4], true);
-            world.remove(32, [10, 1, 2, 3], true);
+            world.remove_without_memory((8, [10, 0, 0, 0]));
+            world.remove_without_memory((16, [10, 1, 0, 0]));
+            world.remove_without_memory((32, [10, 1, 2, 4]));
+            world.remove_without_memory((32, [10, 1, 2, 3]));
             world.grace(&[0, 1, 2, 3]);
         },
     );
 }
 
-/// A node with groups: more than two items, under the model checker.
-const GROUPED: &[(u32, [u8; 4])] = &[
+#[test]
+fn nodes_that_are_left_over_hold_nothing() {
+    const SHORT: Row = (15, [10, 0, 0, 0]);
+    const LEAF: Row = (32, [11, 1, 1, 1]);
+    beside(
+        &[
+            SHORT,
+            (16, [10, 3, 0, 0]),
+            (16, [10, 4, 0, 0]),
+            (16, [10, 5, 0, 0]),
+            (16, [10, 6, 0, 0]),
+            (16, [10, 7, 0, 0]),
+            LEAF,
+            (32, [11, 2, 1, 1]),
+        ],
+        // Of the full node below 10, the short one goes last; its grace period is over.
+        &[
+            (16, [10, 3, 0, 0]),
+            (16, [10, 4, 0, 0]),
+            (16, [10, 5, 0, 0]),
+            (16, [10, 6, 0, 0]),
+            (16, [10, 7, 0, 0]),
+            (32, [11, 2, 1, 1]),
+            SHORT,
+        ],
+        |world, reader| {
+            let found = world.longest_match(reader, [11, 1, 1, 1]);
+            assert!(
+                matches!(found, None | Some(32)),
+                "there, or gone: {found:?}"
+            );
+        },
+        // The node below 11 is unlinked, and leads to the one that is left over.
+        |world| world.remove_without_memory(LEAF),
+    );
+}
+
+/// The reader of a node with the items of /8, of 10.2/16 and 10.200/16, and some more.
+fn find_neighbours(world: &World, reader: &Reader) {
+    let found = world.longest_match(reader, [10, 3, 1, 1]);
+    assert!(
+        matches!(found, Some(8 | 16)),
+        "next to its neighbours: {found:?}"
+    );
+    let found = world.longest_match(reader, [10, 100, 1, 1]);
+    assert!(
+        matches!(found, Some(8 | 15)),
+        "an internal one comes: {found:?}"
+    );
+    assert_eq!(
+        world.longest_match(reader, [10, 200, 1, 1]),
+        Some(16),
+        "what was there is found"
+    );
+}
+
+fn add_neighbours(world: &World) {
+    world.insert((16, [10, 3, 0, 0]), FREE);
+    world.insert((15, [10, 100, 0, 0]), FREE + 1);
+    world.grace(&[]);
+}
+
+/// Cells of no row.
+const FREE: usize = 20;
+
+/// Becomes packed.
+const SMALL: &[Row] = &[(8, [10, 0, 0, 0]), (16, [10, 200, 0, 0])];
+
+const PACKED: &[Row] = &[
     (8, [10, 0, 0, 0]),
     (16, [10, 1, 0, 0]),
     (16, [10, 2, 0, 0]),
     (16, [10, 200, 0, 0]),
 ];
 
+const FULL: &[Row] = &[
+    (8, [10, 0, 0, 0]),
+    (16, [10, 1, 0, 0]),
+    (16, [10, 2, 0, 0]),
+    (16, [10, 4, 0, 0]),
+    (16, [10, 5, 0, 0]),
+    (16, [10, 200, 0, 0]),
+    (16, [10, 255, 0, 0]),
+];
+
 #[test]
-fn an_item_is_put_in_place_under_its_readers() {
+fn items_come_into_a_small_node() {
+    beside(SMALL, &[], find_neighbours, add_neighbours);
+}
+
+#[test]
+fn items_come_into_a_packed_node() {
+    beside(PACKED, &[], find_neighbours, add_neighbours);
+}
+
+#[test]
+fn items_come_into_a_full_node() {
+    beside(FULL, &[], find_neighbours, add_neighbours);
+}
+
+/// A walk past an item that comes and goes.
+fn walk_past(world: &World, reader: &Reader) {
+    let found = world.longest_match(reader, [10, 2, 1, 1]);
+    assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
+    let geometry = geometry();
+    let after = Prefix::new(&geometry, 16, &[10, 1, 0, 0]).expect("valid");
+    let next = world.trie.next(reader, Some(after));
+    let next = next.and_then(|entry| entry.data().nth(1));
+    assert!(
+        matches!(next, Some(2 | 4 | 200)),
+        "the walk goes on: {next:?}"
+    );
+}
+
+fn take_out(world: &World) {
+    world.remove((16, [10, 2, 0, 0]));
+    world.insert((16, [10, 2, 0, 0]), FREE);
+    world.grace(&[2]);
+}
+
+#[test]
+fn an_item_taken_out_of_a_packed_node_is_reclaimed_after_its_readers() {
+    beside(PACKED, &[], walk_past, take_out);
+}
+
+#[test]
+fn an_item_taken_out_of_a_full_node_is_reclaimed_after_its_readers() {
+    beside(FULL, &[], walk_past, take_out);
+}
+
+#[test]
+fn the_last_child_of_a_full_node_comes_and_goes() {
     beside(
-        GROUPED,
-        false,
+        FULL,
+        &[],
         |world, reader| {
-            let found = world.longest_match(reader, [10, 3, 1, 1]);
-            assert!(
-                matches!(found, Some(8 | 16)),
-                "beside its neighbours: {found:?}"
-            );
-            let found = world.longest_match(reader, [10, 100, 1, 1]);
-            assert!(
-                matches!(found, Some(8 | 10)),
-                "in a group of its own: {found:?}"
-            );
-            assert_eq!(
-                world.longest_match(reader, [10, 200, 1, 1]),
-                Some(16),
-                "what was there is found"
-            );
+            let found = world.longest_match(reader, [10, 255, 1, 1]);
+            assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
+            let geometry = geometry();
+            let after = Prefix::new(&geometry, 16, &[10, 200, 0, 0]).expect("valid");
+            let next = world.trie.next(reader, Some(after));
+            let next = next.and_then(|entry| entry.data().nth(1));
+            assert!(matches!(next, Some(255 | 0)), "the walk goes on: {next:?}");
         },
         |world| {
-            world.insert(16, [10, 3, 0, 0], 4);
-            world.insert(10, [10, 64, 0, 0], 5);
-            world.grace(&[]);
+            world.remove((16, [10, 255, 0, 0]));
+            world.insert((16, [10, 255, 0, 0]), FREE);
+            world.grace(&[6]);
+        },
+    );
+}
+
+/// With an internal prefix that two slots of the array hold, and the slot of a child tells of.
+const PUSHED: &[Row] = &[
+    (14, [10, 100, 0, 0]),
+    (16, [10, 1, 0, 0]),
+    (16, [10, 2, 0, 0]),
+    (16, [10, 4, 0, 0]),
+    (16, [10, 5, 0, 0]),
+    (16, [10, 100, 0, 0]),
+    (24, [10, 101, 1, 0]),
+];
+
+#[test]
+fn a_replaced_entry_in_many_slots_is_reclaimed_after_its_readers() {
+    beside(
+        PUSHED,
+        &[],
+        |world, reader| {
+            for byte in [103, 101] {
+                assert_eq!(
+                    world.longest_match(reader, [10, byte, 2, 2]),
+                    Some(14),
+                    "old or new, one is there"
+                );
+            }
+        },
+        |world| {
+            world.insert((14, [10, 100, 0, 0]), FREE);
+            world.grace(&[0]);
         },
     );
 }
 
 #[test]
-fn an_item_taken_in_place_is_reclaimed_after_its_readers() {
+fn an_entry_in_many_slots_is_reclaimed_after_its_readers() {
     beside(
-        GROUPED,
-        false,
+        PUSHED,
+        &[],
         |world, reader| {
-            let found = world.longest_match(reader, [10, 2, 1, 1]);
-            assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
-            let geometry = geometry();
-            let after = Prefix::new(&geometry, 16, &[10, 1, 0, 0]).expect("valid");
-            let next = world.trie.next(reader, Some(after));
-            let next = next.map(|entry| entry.data()[1]);
-            assert!(matches!(next, Some(2 | 200)), "the walk goes on: {next:?}");
+            for byte in [103, 101] {
+                let found = world.longest_match(reader, [10, byte, 2, 2]);
+                assert!(
+                    matches!(found, None | Some(14)),
+                    "there, or gone: {found:?}"
+                );
+            }
         },
         |world| {
-            world.remove(16, [10, 2, 0, 0], false);
-            world.insert(16, [10, 2, 0, 0], 4);
-            world.grace(&[2]);
+            world.remove((14, [10, 100, 0, 0]));
+            world.grace(&[0]);
+        },
+    );
+}
+
+#[test]
+fn a_joined_path_is_never_interrupted() {
+    beside(
+        &[(16, [9, 8, 0, 0]), (32, [9, 9, 9, 1]), (32, [9, 9, 9, 2])],
+        &[],
+        |world, reader| {
+            assert_eq!(
+                world.longest_match(reader, [9, 9, 9, 2]),
+                Some(32),
+                "below what is joined"
+            );
+            let found = world.longest_match(reader, [9, 8, 7, 7]);
+            assert!(
+                matches!(found, None | Some(16)),
+                "the branch that goes: {found:?}"
+            );
+        },
+        |world| {
+            world.remove((16, [9, 8, 0, 0]));
+            world.grace(&[0]);
         },
     );
 }
@@ -259,10 +428,10 @@ fn an_item_taken_in_place_is_reclaimed_after_its_readers() {
 #[test]
 fn two_writers_and_a_reader() {
     model(|| {
-        let world = World::new(&[(8, [10, 0, 0, 0])], false, 1);
+        let world = World::new(&[(8, [10, 0, 0, 0])], &[], 1);
         let writer = thread::spawn({
             let world = world.clone();
-            move || world.insert(16, [10, 1, 0, 0], 1)
+            move || world.insert((16, [10, 1, 0, 0]), 1)
         });
         let reader = thread::spawn({
             let world = world.clone();
@@ -274,7 +443,7 @@ fn two_writers_and_a_reader() {
                 );
             }
         });
-        world.insert(16, [10, 2, 0, 0], 2);
+        world.insert((16, [10, 2, 0, 0]), 2);
         writer.join().expect("the writer asserts");
         reader.join().expect("the reader asserts");
         assert_eq!(world.trie.len(), 3, "both writers' entries are there");

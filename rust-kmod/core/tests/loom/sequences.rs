@@ -1,54 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A lookup returns the longest match that its key had at some moment, whatever two updates run
-//! meanwhile: the four sequences that a reader could mistake for a state that never was, in every
-//! kind of node.
+//! meanwhile, and the next lookup none of an earlier moment: the sequences that a reader could
+//! mistake for a state that never was, in every kind of node and where a node becomes another kind.
+//!
+//! Under the model checker a small node has at most two items, a packed one at most five.
 
-use super::{beside, World};
-
-type Row = (u32, [u8; 4]);
+use super::{beside, Row, World};
 
 /// What the looked-up key is covered by, and what else is in the table.
 struct Case {
-    direct: bool,
+    key: Row,
     around: &'static [Row],
+    /// As `around`, but removed again without memory: the nodes stay as large as these made them.
+    gone: &'static [Row],
     short: Row,
     long: Row,
 }
 
-const KEY: [u8; 4] = [10, 0x50, 1, 1];
-
 impl Case {
-    /// Runs `write` on a table that has the rows `have` of this case, next to a reader who must
-    /// find one of `allowed`.
+    /// Runs `write` on a table that has the rows `have` of this case, and had `gone`, next to a
+    /// reader who looks so often: it may find the `states`, in this order.
     fn run(
         &'static self,
-        have: &[Row],
-        allowed: &'static [Option<u32>],
-        write: impl Fn(&World) + Send + Sync + 'static,
+        (have, gone): (&[Row], &[Row]),
+        looks: usize,
+        states: &'static [Option<u32>],
+        write: fn(&World),
     ) {
-        let rows: Vec<Row> = self.around.iter().chain(have).copied().collect();
+        let gone = [self.gone, gone].concat();
+        let rows = [self.around, &gone, have].concat();
         let look = move |world: &World, reader: &_| {
-            let found = world.longest_match(reader, KEY);
-            assert!(
-                allowed.contains(&found),
-                "never the longest match meanwhile: {found:?}"
-            );
+            let mut left = states;
+            for _ in 0..looks {
+                let found = world.longest_match_of(reader, self.key);
+                let at = left.iter().position(|state| *state == found);
+                left = &left[at.unwrap_or_else(|| {
+                    panic!("{found:?} is not, or no more, one of {states:?}");
+                })..];
+            }
         };
-        beside(rows.leak(), self.direct, look, write);
-    }
-
-    fn insert(&self, world: &World, (len, data): Row, cell: usize) {
-        world.insert(len, data, cell);
-    }
-
-    fn remove(&self, world: &World, (len, data): Row) {
-        world.remove(len, data, false);
+        beside(rows.leak(), gone.leak(), look, write);
     }
 }
 
 /// The cells of rows that are inserted under the reader.
-const FIRST: usize = 14;
-const SECOND: usize = 15;
+const FIRST: usize = 22;
+const SECOND: usize = 23;
 
 macro_rules! case {
     ($name:ident, $case:expr) => {
@@ -61,44 +58,112 @@ macro_rules! case {
 
             #[test]
             fn a_longer_one_comes_and_the_shorter_one_goes() {
-                CASE.run(&[CASE.short], &[SHORT, LONG], |world| {
-                    CASE.insert(world, CASE.long, FIRST);
-                    CASE.remove(world, CASE.short);
+                CASE.run((&[CASE.short], &[]), 1, &[SHORT, LONG], |world| {
+                    world.insert(CASE.long, FIRST);
+                    world.remove(CASE.short);
                 });
             }
 
             #[test]
             fn a_shorter_one_comes_and_the_longer_one_goes() {
-                CASE.run(&[CASE.long], &[SHORT, LONG], |world| {
-                    CASE.insert(world, CASE.short, FIRST);
-                    CASE.remove(world, CASE.long);
+                CASE.run((&[CASE.long], &[]), 1, &[LONG, SHORT], |world| {
+                    world.insert(CASE.short, FIRST);
+                    world.remove(CASE.long);
                 });
             }
 
             #[test]
             fn a_longer_one_comes_before_a_shorter_one() {
-                CASE.run(&[], &[None, LONG], |world| {
-                    CASE.insert(world, CASE.long, FIRST);
-                    CASE.insert(world, CASE.short, SECOND);
+                CASE.run((&[], &[]), 2, &[None, LONG], |world| {
+                    world.insert(CASE.long, FIRST);
+                    world.insert(CASE.short, SECOND);
                 });
             }
 
             #[test]
             fn the_shorter_one_goes_before_the_longer_one() {
-                CASE.run(&[CASE.short, CASE.long], &[None, LONG], |world| {
-                    CASE.remove(world, CASE.short);
-                    CASE.remove(world, CASE.long);
+                CASE.run((&[CASE.short, CASE.long], &[]), 1, &[LONG, None], |world| {
+                    world.remove(CASE.short);
+                    world.remove(CASE.long);
                 });
+            }
+
+            #[test]
+            fn both_come_back_to_where_they_were() {
+                CASE.run(
+                    (&[], &[CASE.short, CASE.long]),
+                    2,
+                    &[None, SHORT, LONG],
+                    |world| {
+                        world.insert(CASE.short, FIRST);
+                        world.insert(CASE.long, SECOND);
+                    },
+                );
             }
         }
     };
 }
 
+const KEY: Row = (32, [10, 0x50, 1, 1]);
+/// Its byte leads into the packed part of a full node.
+const LAST: Row = (32, [10, 255, 1, 1]);
+
+case!(
+    internals_of_a_small_node,
+    Case {
+        key: KEY,
+        around: &[],
+        gone: &[],
+        short: (9, [10, 0, 0, 0]),
+        long: (10, [10, 0x40, 0, 0]),
+    }
+);
+case!(
+    internal_and_child_of_a_small_node,
+    Case {
+        key: KEY,
+        around: &[],
+        gone: &[],
+        short: (8, [10, 0, 0, 0]),
+        long: KEY,
+    }
+);
+case!(
+    internals_of_two_small_nodes,
+    Case {
+        key: KEY,
+        around: &[(18, [10, 0x50, 0x80, 0])],
+        gone: &[],
+        short: (8, [10, 0, 0, 0]),
+        long: (17, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    a_small_node_becomes_packed,
+    Case {
+        key: KEY,
+        around: &[(24, [10, 0x50, 9, 0])],
+        gone: &[],
+        short: (9, [10, 0, 0, 0]),
+        long: (10, [10, 0x40, 0, 0]),
+    }
+);
 case!(
     internals_of_a_packed_node,
     Case {
-        direct: false,
-        around: &[],
+        key: KEY,
+        around: &[(16, [10, 1, 0, 0]), (16, [10, 2, 0, 0])],
+        gone: &[],
+        short: (9, [10, 0, 0, 0]),
+        long: (10, [10, 0x40, 0, 0]),
+    }
+);
+case!(
+    internals_above_a_child_of_a_packed_node,
+    Case {
+        key: KEY,
+        around: &[(16, [10, 1, 0, 0]), (24, [10, 0x50, 9, 0])],
+        gone: &[],
         short: (9, [10, 0, 0, 0]),
         long: (10, [10, 0x40, 0, 0]),
     }
@@ -106,51 +171,17 @@ case!(
 case!(
     internal_and_child_of_a_packed_node,
     Case {
-        direct: false,
-        around: &[],
+        key: KEY,
+        around: &[(16, [10, 1, 0, 0]), (16, [10, 2, 0, 0])],
+        gone: &[],
         short: (8, [10, 0, 0, 0]),
-        long: (32, KEY),
+        long: KEY,
     }
 );
 case!(
     internals_of_two_packed_nodes,
     Case {
-        direct: false,
-        around: &[(18, [10, 0x50, 0x80, 0])],
-        short: (8, [10, 0, 0, 0]),
-        long: (17, [10, 0x50, 0, 0]),
-    }
-);
-case!(
-    internals_of_a_grouped_node,
-    Case {
-        direct: false,
-        around: &[
-            (16, [10, 1, 0, 0]),
-            (16, [10, 2, 0, 0]),
-            (16, [10, 200, 0, 0]),
-        ],
-        short: (9, [10, 0, 0, 0]),
-        long: (10, [10, 0x40, 0, 0]),
-    }
-);
-case!(
-    internal_and_child_of_a_grouped_node,
-    Case {
-        direct: false,
-        around: &[
-            (16, [10, 1, 0, 0]),
-            (16, [10, 2, 0, 0]),
-            (16, [10, 200, 0, 0]),
-        ],
-        short: (8, [10, 0, 0, 0]),
-        long: (32, KEY),
-    }
-);
-case!(
-    internals_of_two_grouped_nodes,
-    Case {
-        direct: false,
+        key: KEY,
         around: &[
             (16, [10, 1, 0, 0]),
             (16, [10, 2, 0, 0]),
@@ -158,6 +189,7 @@ case!(
             (24, [10, 0x50, 201, 0]),
             (24, [10, 0x50, 202, 0]),
         ],
+        gone: &[],
         short: (8, [10, 0, 0, 0]),
         long: (17, [10, 0x50, 0, 0]),
     }
@@ -165,53 +197,247 @@ case!(
 case!(
     internals_two_nodes_apart,
     Case {
-        direct: false,
+        key: KEY,
         around: &[
             (16, [10, 1, 0, 0]),
             (24, [10, 0x50, 9, 0]),
             (26, [10, 0x50, 1, 0x80]),
         ],
+        gone: &[],
         short: (8, [10, 0, 0, 0]),
         long: (25, [10, 0x50, 1, 0]),
     }
 );
 case!(
-    short_ones_in_a_word_of_a_direct_root,
+    a_packed_node_becomes_small,
     Case {
-        direct: true,
+        key: KEY,
         around: &[],
-        short: (4, [0, 0, 0, 0]),
-        long: (6, [8, 0, 0, 0]),
+        gone: &[(16, [10, 1, 0, 0]), (16, [10, 2, 0, 0])],
+        short: (9, [10, 0, 0, 0]),
+        long: (10, [10, 0x40, 0, 0]),
     }
 );
 case!(
-    short_ones_in_two_words_of_a_direct_root,
+    a_packed_node_becomes_full,
     Case {
-        direct: true,
-        around: &[],
-        short: (0, [0, 0, 0, 0]),
-        long: (5, [8, 0, 0, 0]),
-    }
-);
-case!(
-    short_one_and_child_of_a_direct_root,
-    Case {
-        direct: true,
-        around: &[],
-        short: (6, [8, 0, 0, 0]),
-        long: (32, KEY),
-    }
-);
-case!(
-    short_one_and_internal_below_a_direct_root,
-    Case {
-        direct: true,
+        key: KEY,
         around: &[
             (16, [10, 1, 0, 0]),
             (16, [10, 2, 0, 0]),
-            (16, [10, 200, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (24, [10, 0x50, 9, 0]),
         ],
-        short: (6, [8, 0, 0, 0]),
-        long: (10, [10, 0x40, 0, 0]),
+        gone: &[],
+        short: (14, [10, 0x50, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    internals_pushed_in_a_full_node,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (14, [10, 0x50, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    internals_above_a_child_of_a_full_node,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (24, [10, 0x50, 9, 0]),
+        ],
+        gone: &[],
+        short: (14, [10, 0x50, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    internal_and_child_of_a_full_node,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (15, [10, 0x50, 0, 0]),
+        long: KEY,
+    }
+);
+case!(
+    internal_and_exact_child_of_a_full_node,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (15, [10, 0x50, 0, 0]),
+        long: (16, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    internals_above_the_last_byte_of_a_full_node,
+    Case {
+        key: LAST,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (24, [10, 255, 9, 0]),
+        ],
+        gone: &[],
+        short: (14, [10, 252, 0, 0]),
+        long: (15, [10, 254, 0, 0]),
+    }
+);
+case!(
+    internal_and_last_child_of_a_full_node,
+    Case {
+        key: LAST,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (15, [10, 254, 0, 0]),
+        long: LAST,
+    }
+);
+case!(
+    internals_of_a_full_node_and_one_below,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (24, [10, 0x50, 200, 0]),
+            (24, [10, 0x50, 201, 0]),
+        ],
+        gone: &[],
+        short: (15, [10, 0x50, 0, 0]),
+        long: (17, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    internals_of_a_full_node_and_one_above,
+    Case {
+        key: KEY,
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (4, [0, 0, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    a_key_ends_in_a_full_node,
+    Case {
+        key: (15, [10, 0x50, 0, 0]),
+        around: &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        gone: &[],
+        short: (14, [10, 0x50, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    a_full_node_becomes_packed,
+    Case {
+        key: KEY,
+        around: &[(16, [10, 1, 0, 0])],
+        gone: &[
+            (16, [10, 2, 0, 0]),
+            (16, [10, 3, 0, 0]),
+            (16, [10, 200, 0, 0]),
+            (16, [10, 201, 0, 0]),
+            (16, [10, 202, 0, 0]),
+        ],
+        short: (14, [10, 0x50, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    skipped_bytes_above_a_packed_node_are_split,
+    Case {
+        key: KEY,
+        around: &[
+            (24, [10, 0x50, 7, 0]),
+            (24, [10, 0x50, 8, 0]),
+            (24, [10, 0x50, 9, 0]),
+        ],
+        gone: &[],
+        short: (4, [0, 0, 0, 0]),
+        long: (17, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    skipped_bytes_above_a_small_node_are_split,
+    Case {
+        key: KEY,
+        around: &[(32, [10, 0x50, 1, 2]), (32, [10, 0x50, 1, 3])],
+        gone: &[],
+        short: (4, [0, 0, 0, 0]),
+        long: (12, [10, 0x50, 0, 0]),
+    }
+);
+case!(
+    a_node_in_front_takes_items,
+    Case {
+        key: KEY,
+        around: &[
+            (24, [10, 0x50, 7, 0]),
+            (24, [10, 0x50, 8, 0]),
+            (24, [10, 0x50, 9, 0]),
+        ],
+        gone: &[],
+        short: (9, [10, 0, 0, 0]),
+        long: (15, [10, 0x50, 0, 0]),
     }
 );

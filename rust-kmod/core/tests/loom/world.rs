@@ -18,21 +18,28 @@ use std::{
 };
 
 const DATA: u16 = 4;
-const CELLS: usize = 16;
+const CELLS: usize = 24;
 /// In a cell whose entry was reclaimed.
 const GONE: u64 = 1 << 63;
+
+/// A prefix: its length, and its data.
+pub type Row = (u32, [u8; 4]);
 
 #[derive(Default)]
 struct Heap {
     live: HashMap<usize, (NonNull<u8>, Layout)>,
     retired: Vec<(NonNull<u8>, Layout)>,
+    /// After their grace period: kept, so that a model in which one is found fails, and nothing
+    /// else goes wrong.
+    dead: Vec<(NonNull<u8>, Layout)>,
+    /// There is none for nodes, nor to retire them.
     no_memory: bool,
 }
 
 // SAFETY: the pointers are the heap's own blocks.
 unsafe impl Send for Heap {}
 
-// SAFETY: blocks come from the global allocator; retired ones stay until `free_retired`.
+// SAFETY: blocks come from the global allocator; retired ones stay until `end`.
 unsafe impl Memory for Heap {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         if self.no_memory {
@@ -44,8 +51,8 @@ unsafe impl Memory for Heap {
         Some(ptr)
     }
 
-    fn reserve(&mut self, _: usize, _: usize) -> bool {
-        true
+    fn reserve(&mut self, nodes: usize, _: usize) -> bool {
+        nodes == 0 || !self.no_memory
     }
 
     unsafe fn free(&mut self, ptr: NonNull<u8>, layout: Layout) {
@@ -64,13 +71,9 @@ unsafe impl Memory for Heap {
         unsafe { self.retire_node(ptr, layout) };
     }
 
-    fn waits(&self) -> bool {
-        false
-    }
-
-    /// Classes that leave room in some nodes.
+    /// What items take, so that half of a node's is worth a copy.
     fn size_of(layout: Layout) -> usize {
-        layout.size().next_multiple_of(512)
+        layout.size().saturating_sub(72)
     }
 }
 
@@ -78,7 +81,6 @@ unsafe impl Memory for Heap {
 /// have left.
 pub struct World {
     pub trie: Trie,
-    direct: Option<NonNull<u8>>,
     cells: Vec<UnsafeCell<u64>>,
     readers: AtomicUsize,
     heap: Mutex<Heap>,
@@ -94,36 +96,37 @@ pub fn geometry() -> Geometry {
 }
 
 impl World {
-    /// With these prefixes, and a directly indexed root or not; prefix `i` has cell `i`.
-    pub fn new(rows: &[(u32, [u8; 4])], direct: bool, readers: usize) -> Arc<Self> {
-        // SAFETY: the layout is not empty.
-        let direct =
-            direct.then(|| NonNull::new(unsafe { alloc(Trie::DIRECT_LAYOUT) }).expect("memory"));
-        let trie = match direct {
-            // SAFETY: the block has the layout, and is freed after the trie's last use.
-            Some(block) => unsafe { Trie::with_direct_root(geometry(), block) },
-            None => Trie::new(geometry()),
-        };
+    /// With these prefixes, of which `gone` are removed again without memory: nodes stay as they
+    /// are. Prefix `i` has cell `i`.
+    pub fn new(rows: &[Row], gone: &[Row], readers: usize) -> Arc<Self> {
         let world = Self {
-            trie,
-            direct,
+            trie: Trie::new(geometry()),
             cells: (0..CELLS).map(|_| UnsafeCell::new(GONE)).collect(),
-            readers: AtomicUsize::new(readers),
+            readers: AtomicUsize::new(0),
             heap: Mutex::new(Heap::default()),
         };
-        for (i, (len, data)) in rows.iter().enumerate() {
-            world.insert(*len, *data, i);
+        for (i, row) in rows.iter().enumerate() {
+            world.insert(*row, i);
         }
+        for row in gone {
+            world.remove_without_memory(*row);
+        }
+        let cells: Vec<usize> = (0..rows.len())
+            .filter(|i| gone.contains(&rows[*i]))
+            .collect();
+        world.grace(&cells);
+        // Relaxed: the threads of readers are spawned later.
+        world.readers.store(readers, Ordering::Relaxed);
         Arc::new(world)
     }
 
-    pub fn insert(&self, len: u32, data: [u8; 4], cell: usize) {
+    pub fn insert(&self, (len, data): Row, cell: usize) {
         let geometry = geometry();
         let prefix = Prefix::new(&geometry, len, &data).expect("valid");
         // SAFETY: the cell is in no entry, so nobody reads it; loom would say so.
         self.cells[cell].with_mut(|content| unsafe { *content = u64::from(len) });
         let mut heap = self.heap.lock().expect("no panic holds it");
-        let block = heap.alloc(geometry.entry_layout()).expect("memory");
+        let block = heap.alloc(geometry.entry_layout(prefix)).expect("memory");
         // SAFETY: a fresh block whose value has 8 bytes; the lock makes this the only writer.
         let result = unsafe {
             block.cast::<u64>().write(cell as u64);
@@ -135,11 +138,19 @@ impl World {
         assert!(result.is_ok(), "memory does not fail");
     }
 
-    pub fn remove(&self, len: u32, data: [u8; 4], no_memory: bool) {
+    pub fn remove(&self, row: Row) {
+        self.remove_with(row, true);
+    }
+
+    pub fn remove_without_memory(&self, row: Row) {
+        self.remove_with(row, false);
+    }
+
+    fn remove_with(&self, (len, data): Row, memory: bool) {
         let geometry = geometry();
         let prefix = Prefix::new(&geometry, len, &data).expect("valid");
         let mut heap = self.heap.lock().expect("no panic holds it");
-        heap.no_memory = no_memory;
+        heap.no_memory = !memory;
         // SAFETY: the lock makes this the only writer.
         let result = unsafe { self.trie.writer() }.remove(&mut *heap, prefix);
         assert_eq!(result, Ok(()), "it is there");
@@ -156,35 +167,33 @@ impl World {
         result
     }
 
-    /// Waits for all readers, then frees what was retired and overwrites the cells of entries that
-    /// are gone.
+    /// Waits for all readers, then ends the grace period of what was retired, and overwrites the
+    /// cells of entries that are gone.
     pub fn grace(&self, gone: &[usize]) {
         // Acquire: partner of the Release in `read`.
         while self.readers.load(Ordering::Acquire) > 0 {
             thread::yield_now();
         }
-        for (ptr, layout) in self
-            .heap
-            .lock()
-            .expect("no panic holds it")
-            .retired
-            .drain(..)
-        {
-            // SAFETY: unreachable since its retirement, and the readers of that time have left.
-            unsafe { dealloc(ptr.as_ptr(), layout) };
-        }
+        let heap = &mut *self.heap.lock().expect("no panic holds it");
+        heap.dead.append(&mut heap.retired);
         for cell in gone {
-            // SAFETY: as for the block.
+            // SAFETY: the entry is unreachable since its retirement, and the readers of that time have
+            // left.
             self.cells[*cell].with_mut(|content| unsafe { *content = GONE });
         }
     }
 
     /// The prefixlen of the longest match, checked against the cell's content.
     pub fn longest_match(&self, reader: &Reader, key: [u8; 4]) -> Option<u32> {
+        self.longest_match_of(reader, (32, key))
+    }
+
+    /// As above, for a key that may be shorter.
+    pub fn longest_match_of(&self, reader: &Reader, (len, data): Row) -> Option<u32> {
         let geometry = geometry();
-        let key = Prefix::new(&geometry, 32, &key).expect("valid");
+        let key = Prefix::new(&geometry, len, &data).expect("valid");
         let entry = self.trie.longest_match(reader, key)?;
-        // SAFETY: written before the insertion and not since.
+        // SAFETY: written before the insertion and not since; dead blocks stay readable.
         let cell = unsafe { entry.value_ptr().cast::<u64>().read() } as usize;
         // SAFETY: the section keeps the entry and with it the cell.
         let content = self.cells[cell].with(|content| unsafe { *content });
@@ -200,7 +209,7 @@ impl World {
     pub fn end(self: Arc<Self>) {
         let mut world = Arc::into_inner(self).expect("all threads have ended");
         let heap = world.heap.get_mut().expect("no panic holds it");
-        for (ptr, layout) in heap.retired.drain(..) {
+        for (ptr, layout) in heap.retired.drain(..).chain(heap.dead.drain(..)) {
             // SAFETY: no reader is left.
             unsafe { dealloc(ptr.as_ptr(), layout) };
         }
@@ -208,9 +217,5 @@ impl World {
         let free = |block, layout| unsafe { heap.free(block, layout) };
         world.trie.clear(free, || {});
         assert!(heap.live.is_empty(), "no block leaks");
-        if let Some(block) = world.direct {
-            // SAFETY: allocated with this layout; the empty trie is not used again.
-            unsafe { dealloc(block.as_ptr(), Trie::DIRECT_LAYOUT) };
-        }
     }
 }

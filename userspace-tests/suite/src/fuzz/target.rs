@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 /// Small maps: they are full at times, and their whole content is soon compared.
-/// But one has a directly indexed root.
+/// But one is never full.
 const SHAPES: [Shape; 5] = [
     shape(4, 8, 40),
     shape(4, 100, 200),

@@ -34,7 +34,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("differential_announced", announced_streams),
 ];
 
-/// From this many max_entries on, an LPM_MTRIE has a directly indexed root.
+/// More entries than a stream inserts.
 const MANY: u32 = 65_536;
 /// How many times in a stream the whole walks are compared.
 const WALKS: usize = 8;
@@ -43,7 +43,8 @@ fn random_streams(on: Type, spread: Spread) -> Result<()> {
     let seed = announce_seed()?;
     let steps = random::steps()?;
     for data in [1, 4, 8, 16, 33, 256] {
-        // A map that is full most of the time, and one of each kind of root.
+        // A map that is full most of the time, and two that never are: one whose values are stored in
+        // place, one whose are not.
         for (max_entries, value) in [(20, 12), (MANY - 1, 8), (MANY, 33)] {
             let shape = Shape {
                 data,

@@ -37,8 +37,22 @@ pub(super) const NONE: [Address; 0] = [];
 /// Values that are stored in place, and values that take a new entry.
 const SMALL: Shape = shape(8, 100);
 const LARGE: Shape = shape(200, 100);
-/// So many entries that the map has a directly indexed root.
-const DIRECT: Shape = shape(8, 65_536);
+/// As many siblings as a node of each kind has at most, see docs/node-layout.md; the largest has any.
+pub(super) const SIX: [Address; 6] = siblings();
+pub(super) const FIFTY_FIVE: [Address; 55] = siblings();
+pub(super) const MORE: [Address; 56] = siblings();
+/// It is no sibling yet.
+pub(super) const ONE_MORE: Address = ([10, 200, 0, 0], 16);
+
+const fn siblings<const N: usize>() -> [Address; N] {
+    let mut addresses = [EIGHT; N];
+    let mut n = 1;
+    while n < N {
+        addresses[n] = ([10, n as u8, 0, 0], 16);
+        n += 1;
+    }
+    addresses
+}
 
 const fn shape(value: u32, max_entries: u32) -> Shape {
     Shape {
@@ -68,13 +82,18 @@ pub const TESTS: &[Test] = &[
         [([10, 1, 2, 3], 32), ([10, 1, 2, 4], 32)],
         |map| update(map, ([10, 9, 9, 9], 32))
     ),
-    test!(update_below_a_direct_root, DIRECT, THREE, |map| update(
-        map,
-        ([10, 1, 3, 3], 32)
+    test!(update_that_makes_a_node_packed, SMALL, SIX, |map| update(
+        map, ONE_MORE
     )),
-    test!(delete_below_a_direct_root, DIRECT, THREE, |map| delete(
+    test!(update_that_makes_a_node_full, SMALL, FIFTY_FIVE, |map| {
+        update(map, ONE_MORE)
+    }),
+    test!(update_in_a_full_node, SMALL, MORE, |map| update(
         map,
-        ([10, 1, 2, 3], 32)
+        ([10, 0, 0, 0], 9)
+    )),
+    test!(delete_in_a_full_node, SMALL, MORE, |map| delete(
+        map, MORE[55]
     )),
     test!(delete_of_the_last, LARGE, [EIGHT], |map| delete(map, EIGHT)),
     test!(delete_that_shrinks_a_node, SMALL, THREE, |map| delete(

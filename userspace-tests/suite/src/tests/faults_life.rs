@@ -30,7 +30,6 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::mtrie("faults_in_create", |on| create(&maps::attr(on, IPV4))),
-    Test::mtrie("faults_in_create_with_a_direct_root", direct_root),
     Test::mtrie("faults_in_create_with_btf", with_btf),
     Test::mtrie("faults_in_create_of_an_outer_map", outer_map),
     Test::mtrie("faults_in_pin", pin),
@@ -95,12 +94,6 @@ fn create(attr: &MapAttr) -> Result<()> {
         check::equal(map.lookup(&key, 0)?, value(1), "the new map works")
     })?;
     kernel_module::wait_for(0)
-}
-
-fn direct_root(on: Type) -> Result<()> {
-    let mut attr = maps::attr(on, IPV4);
-    attr.max_entries = 65_536;
-    create(&attr)
 }
 
 fn with_btf(on: Type) -> Result<()> {

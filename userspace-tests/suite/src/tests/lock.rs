@@ -86,7 +86,8 @@ impl Loaded {
         };
         let (lpm, other, counts) = (map("lpm")?, map("other")?, map("counts")?);
         for map in [&lpm, &other] {
-            // What the programs look up and delete, and company for a node to grow.
+            // What the programs look up and delete, and company: a node for all of 10.0.0.0/8, which
+            // is copied when 11.7.0.0/16 comes and goes.
             for second in [1, 6, 8, 9] {
                 map.update(&v4([10, second, 0, 0], 16), &value(111), ANY)?;
             }
@@ -162,7 +163,7 @@ fn reentered(on: Type, write: fn(&Loaded) -> Result<()>) -> Result<()> {
 }
 
 fn syscalls(loaded: &Loaded) -> Result<()> {
-    let key = v4([10, 7, 0, 0], 16);
+    let key = v4([11, 7, 0, 0], 16);
     check::ok(loaded.lpm.update(&key, &value(777), ANY), "the update")?;
     check::ok(loaded.lpm.delete(&key), "the deletion")
 }

@@ -14,6 +14,7 @@ mod elements;
 mod enough_memory;
 mod faults;
 mod faults_life;
+mod footprint;
 mod freeze;
 mod fuzz;
 mod helpers;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Test> {
         matching::TESTS,
         order::TESTS,
         sizes::TESTS,
+        footprint::TESTS,
         batch::TESTS,
         bad_pointers::TESTS,
         freeze::TESTS,

@@ -6,11 +6,13 @@
 use anyhow::{Context, Result, ensure};
 use libc::ENOMEM;
 
-use super::faults::{Address, EIGHT, NONE, State, THREE, key, prepared};
+use super::faults::{
+    Address, EIGHT, FIFTY_FIVE, MORE, NONE, ONE_MORE, SIX, State, THREE, key, prepared,
+};
 use crate::{
     check,
     harness::{Test, Type},
-    maps::{self, Shape},
+    maps,
     memory_refusal::Refusal,
     prefix::scattered,
     requests::{By, Requests, SHAPE},
@@ -37,40 +39,35 @@ impl Write {
     }
 }
 
-const FEW: u32 = 100;
-/// So many entries that the map has a directly indexed root.
-const MANY: u32 = 65_536;
 const FAR_BELOW: Address = ([10, 1, 2, 3], 32);
 
-/// What the map is made for, what it holds, what is written.
-const WRITES: [(u32, &[Address], Write); 10] = [
-    (FEW, &NONE, Write::Update(EIGHT)),
-    (FEW, &THREE, Write::Update(EIGHT)),
+/// What the map holds, what is written.
+const WRITES: [(&[Address], Write); 12] = [
+    (&NONE, Write::Update(EIGHT)),
+    (&THREE, Write::Update(EIGHT)),
     // A node grows, a leaf is split, a path is split.
-    (FEW, &THREE, Write::Update(([10, 192, 0, 0], 10))),
-    (FEW, &THREE, Write::Update(([10, 1, 3, 3], 32))),
+    (&THREE, Write::Update(([10, 192, 0, 0], 10))),
+    (&THREE, Write::Update(([10, 1, 3, 3], 32))),
     (
-        FEW,
         &[FAR_BELOW, ([10, 1, 2, 4], 32)],
         Write::Update(([10, 9, 9, 9], 32)),
     ),
-    (MANY, &THREE, Write::Update(([10, 1, 3, 3], 32))),
-    (MANY, &THREE, Write::Delete(FAR_BELOW)),
-    (FEW, &[EIGHT], Write::Delete(EIGHT)),
+    // A node becomes one of the next kind, or is one of the last kind.
+    (&SIX, Write::Update(ONE_MORE)),
+    (&FIFTY_FIVE, Write::Update(ONE_MORE)),
+    (&MORE, Write::Update(([10, 0, 0, 0], 9))),
+    (&MORE, Write::Delete(MORE[55])),
+    (&[EIGHT], Write::Delete(EIGHT)),
     // A node shrinks, a node ends.
-    (FEW, &THREE, Write::Delete(([10, 64, 0, 0], 10))),
-    (FEW, &[EIGHT, FAR_BELOW], Write::Delete(FAR_BELOW)),
+    (&THREE, Write::Delete(([10, 64, 0, 0], 10))),
+    (&[EIGHT, FAR_BELOW], Write::Delete(FAR_BELOW)),
 ];
 
 fn each(on: Type, by: By) -> Result<()> {
     let refusal = Refusal::new()?;
     let mut refused = 0;
-    for (max_entries, present, write) in WRITES {
-        let shape = Shape {
-            max_entries,
-            ..SHAPE
-        };
-        let new = || Requests::new(on, prepared(on, shape, present)?, by);
+    for (present, write) in WRITES {
+        let new = || Requests::new(on, prepared(on, SHAPE, present)?, by);
         let twin = new()?;
         let before = State::of(&twin.map)?;
         check::ok(write.make(&twin), "without a refusal")?;
@@ -105,8 +102,8 @@ fn each(on: Type, by: By) -> Result<()> {
     }
     print!("{refused} refused ... ");
     check::holds(
-        refused >= 5,
-        "the five updates that change nodes ask for memory under the lock",
+        refused >= 8,
+        "the eight updates that change nodes ask for memory under the lock",
     )
 }
 

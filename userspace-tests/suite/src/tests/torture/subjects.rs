@@ -59,7 +59,7 @@ impl Tally {
 }
 
 /// `words` has values of 8 bytes, which are replaced in place, and few entries;
-/// `blocks` has larger values, and a directly indexed root.
+/// `blocks` has larger values, and is never full.
 pub struct Subjects {
     pub on: Type,
     pub maps: [RawMap; 2],

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What the parts of the benchmark share: tables, maps of two types, series of samples. */
-#ifndef LPM_BENCH_H
-#define LPM_BENCH_H
+#ifndef BENCH_H
+#define BENCH_H
 
 #include <linux/bpf.h>
 #include <linux/gcd.h>
@@ -15,12 +15,17 @@
 #define MAX_SETS	8
 #define NAME_LEN	24
 #define VALUE_SIZE	8
+#define MAX_KEY_SIZE	(sizeof(struct bpf_lpm_trie_key_u8) + 256)
 /* Ops between two chances for others to run. */
 #define CHUNK		256
+/* Writes of one kind in a round, and steps of a walk at least. */
+#define WRITES		100000
 /* A smaller table is too short a work for some timings. */
 #define MIN_FILL	1000
+/* A smaller table takes too few pages to tell how much it takes. */
+#define MIN_MEMORY	10000
 
-/* Keys that lie one behind the other. */
+/* Keys that follow each other. */
 struct keys {
 	char name[NAME_LEN];
 	u32 nr;
@@ -39,7 +44,7 @@ struct table {
 
 static inline void *key_at(const struct table *table, const struct keys *keys, u32 i)
 {
-	return keys->data + (size_t)i * table->key_size;
+	return keys->data + (size_t)i * ALIGN(table->key_size, 4);
 }
 
 /* Steps of this width visit each of @nr entries once, far from their order. */
@@ -55,6 +60,7 @@ static inline u32 scatter_step(u32 nr)
 int bench_table_load(struct table *table, const char *path);
 void bench_table_free(struct table *table);
 
+enum { TRIE, MTRIE };
 extern const u32 bench_types[NR_TYPES];
 /* Set when the kernel did what it must not; everything else still runs. */
 extern bool bench_failed;
@@ -67,18 +73,46 @@ extern unsigned int bench_retries;
 } while (0)
 
 int bench_ops_get(u32 t);
+struct bpf_map *bench_map_new(u32 t, u32 key_size, u32 max_entries);
 struct bpf_map *bench_map_filled(const struct table *table, u32 t);
+void bench_map_free(struct bpf_map *map);
 long bench_update(struct bpf_map *map, void *key, u64 value, u64 flags);
 long bench_delete(struct bpf_map *map, void *key);
 u64 bench_lookup(struct bpf_map *map, const struct table *table,
 		 const struct keys *keys, u32 from, u32 to);
-void bench_settle(const struct table *table);
+void bench_run_irq_work(void);
+void bench_settle(void);
+
+/* The parts; what each measures is said at the head of its file. */
+struct bpf_map *bench_fill(const struct table *table, u32 t);
+u64 bench_lookups(struct bpf_map *map, const struct table *table, u32 t);
+void bench_writes(struct bpf_map *map, const struct table *table, u32 t);
+void bench_free(struct bpf_map *map, const struct table *table, u32 t);
+void bench_walk(struct bpf_map *map, const struct table *table, u32 t);
+void bench_memory(const struct table *table, u32 t);
+void bench_burst(struct bpf_map *map, const struct table *table, u32 t);
+void bench_pairs(const struct table *table);
+void bench_many_maps(u32 t);
 void bench_readers(const struct table *table, u32 rounds);
 
-/* Samples of the same thing, from the rounds of a run. */
+/* How much memory is in use; @map may be NULL. */
+enum { SLABS, OBJECTS, REPORTED, NR_FIGURES };
+void bench_memory_now(struct bpf_map *map, u64 bytes[NR_FIGURES]);
+void bench_memory_settle(void);
+
+/*
+ * Samples of the same thing, from the rounds of a run. The strings must live
+ * until it is printed.
+ */
 void bench_series_add(const char *workload, const char *op, u32 entries, u32 type,
 		      u32 cpus, const char *unit, u64 thousandths);
 void bench_series_print(void);
+
+static inline void bench_add_time(const struct table *table, const char *op, u32 t,
+				  u64 ns, u64 ops)
+{
+	bench_series_add(table->name, op, table->entries.nr, t, 1, "ns", ns * 1000 / ops);
+}
 
 /* In syscall.c, for loaders of BPF programs in the kernel. */
 int kern_sys_bpf(int cmd, union bpf_attr *attr, unsigned int size);
