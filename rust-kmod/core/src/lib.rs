@@ -16,11 +16,10 @@
 //! on its path; longer ones are below the child of their byte `d`. A subtree with a single prefix
 //! is that prefix's entry and nothing else.
 //!
-//! Files, each of which uses those before it: `prefix`, `stride` (bitmap arithmetic), `slot`,
-//! `entry`, `item`; `small`, `packed`, `full` (the kinds of nodes), `node` (any of them),
-//! `fallback` (what slots say about shorter prefixes); `changes`, `descent`, `lookup`, `iter`
-//! (reading); `build`, `insert`, `remove`, `tidy`, `clear` (writing). Beside them: `memory`,
-//! `stats`, `sync`.
+//! Files, each of which imports from those before it only: `sync`, `stride` (bitmap arithmetic),
+//! `slot`, `prefix`, `item`, `entry`; `small`, `packed`, `full` (the kinds of nodes), `node` (any of
+//! them), `fallback` (what slots say about shorter prefixes); `changes`, `stats`, `memory`;
+//! `descent`, `lookup`, `iter` (reading); `build`, `tidy`, `insert`, `remove`, `clear` (writing).
 //!
 //! # Readers and the writer
 //!

@@ -49,7 +49,7 @@ impl Geometry {
         self.data_size as u32 * 8
     }
 
-    /// Offset of an entry's prefixlen: behind the value, at an even address.
+    /// Offset of an entry's prefixlen: after the value, at an even address.
     pub(super) const fn prefixlen_offset(&self) -> usize {
         (self.value_size() + 1) & !1
     }

@@ -57,6 +57,12 @@ impl Raw {
     pub(super) const VACANT: Raw = Raw(ptr::null_mut());
 
     fn tagged(ptr: NonNull<u8>, tags: usize) -> Self {
+        let align = if tags & ENTRY != 0 {
+            ENTRY_ALIGN
+        } else {
+            NODE_ALIGN
+        };
+        debug_assert!(ptr.addr().get() % align == 0, "a block is aligned");
         // INVARIANT: blocks are aligned, so tags take no bit of the address.
         Raw(ptr.as_ptr().map_addr(|addr| addr | tags))
     }
