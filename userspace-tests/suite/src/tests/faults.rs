@@ -3,6 +3,8 @@
 //! command has done its work, or says ENOMEM or EFAULT and has changed nothing.
 //! A batch has done its first elements, each of them whole.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
 use aya_obj::generated::bpf_cmd::{self, *};
 use libc::{EFAULT, ENOMEM};
@@ -18,6 +20,7 @@ use crate::{
     model::ANY,
     prefix::v4,
     raw_call::RawCall,
+    wait,
 };
 
 macro_rules! test {
@@ -179,6 +182,20 @@ impl State {
             memory: field(map, "memlock")?,
             frozen: field(map, "frozen")?,
         })
+    }
+
+    /// As [`of`](Self::of), once nothing waits for readers any more: for longer than a grace period
+    /// usually takes, the memory has not changed.
+    pub(super) fn settled(map: &RawMap) -> Result<Self> {
+        let (mut memory, mut since) = (0, Instant::now());
+        wait::until("the memory of removed nodes", || {
+            let now = field(map, "memlock")?;
+            if now != memory {
+                (memory, since) = (now, Instant::now());
+            }
+            Ok(since.elapsed() > Duration::from_millis(200))
+        })?;
+        Self::of(map)
     }
 }
 

@@ -69,14 +69,14 @@ fn each(on: Type, by: By) -> Result<()> {
     for (present, write) in WRITES {
         let new = || Requests::new(on, prepared(on, SHAPE, present)?, by);
         let twin = new()?;
-        let before = State::of(&twin.map)?;
+        let before = State::settled(&twin.map)?;
         check::ok(write.make(&twin), "without a refusal")?;
-        let after = State::of(&twin.map)?;
+        let after = State::settled(&twin.map)?;
         for nth in 1.. {
             let requests = new()?;
             let (result, hit) = refusal.at(nth, || write.make(&requests))?;
             let why = || format!("{write:?}, refusal {nth} (met: {hit}), result {result:?}");
-            let now = State::of(&requests.map).with_context(why)?;
+            let now = State::settled(&requests.map).with_context(why)?;
             match &result {
                 // A deletion does without a smaller copy of a node.
                 Ok(()) => ensure!(
