@@ -28,7 +28,8 @@ fn model(run: impl Fn() + Sync + Send + 'static) {
     builder.check(run);
 }
 
-/// Runs a reader next to a writer, on a table with `rows`, less those `gone`, see [`World::new`].
+/// Runs a reader next to a writer, on a table with `rows`, less those `gone`, see [`World::new`],
+/// and the reader once more when the writer is done.
 fn beside(
     rows: &'static [Row],
     gone: &'static [Row],
@@ -43,6 +44,7 @@ fn beside(
         });
         write(&world);
         reader.join().expect("the reader asserts");
+        world.read_at_the_end(|reader| read(&world, reader));
         world.end();
     });
 }

@@ -159,12 +159,18 @@ impl World {
 
     /// A reader section; each reader has one.
     pub fn read<T>(&self, section: impl FnOnce(&Reader) -> T) -> T {
-        // SAFETY: `grace` frees only after the counter says that this section has ended.
+        // SAFETY: `grace` ends no grace period before the counter says that this section has ended.
         let reader = unsafe { Reader::assume() };
         let result = section(&reader);
         // Release: partner of the Acquire in `grace`.
         self.readers.fetch_sub(1, Ordering::Release);
         result
+    }
+
+    /// A section when the writer is done.
+    pub fn read_at_the_end(&self, section: impl FnOnce(&Reader)) {
+        // SAFETY: nothing is freed any more before `end`.
+        section(&unsafe { Reader::assume() });
     }
 
     /// Waits for all readers, then ends the grace period of what was retired, and overwrites the
