@@ -36,9 +36,9 @@ pub(crate) fn object_size(layout: Layout) -> usize {
 }
 
 // SAFETY: Blocks come from kmalloc() or kmalloc_nolock(), as objects of `object_size()`, which have
-// the alignment of the layout as said there. kmalloc_nolock() may take one from the next larger slab,
-// whose size is a multiple of 32 if the object's is. What is retired is freed after the grace periods
-// of those who walk nodes, and of those who hold values.
+// the alignment of the layout as said there. kmalloc_nolock() may take one from the next larger
+// slab, whose size is a multiple of 32 if the object's is. What is retired is freed after the grace
+// periods of those who walk nodes, and of those who hold values.
 unsafe impl trie::Memory for Blocks<'_, '_, '_> {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         self.0.alloc(object_size(layout))

@@ -337,8 +337,8 @@ fn copy_packed(
             copy_slots(after, to.add(rank + 1));
         }
     };
-    // SAFETY: the slots of `from` are in this order, and a new one is put in at its rank. `from` had
-    // less than PACKED items, or no child but 255.
+    // SAFETY: the slots of `from` are in this order, and a new one is put in at its rank. `from`
+    // had less than PACKED items, or no child but 255.
     let new = unsafe { NewNode::packed(mem, &shape, fill) }?;
     if let (Item::Internal(index), Some((block, _))) = (item, new.blocks[0]) {
         // SAFETY: `packed` has just written it, and nobody else knows it.

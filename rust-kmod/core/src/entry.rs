@@ -55,8 +55,8 @@ impl NewEntry {
             WHOLE
         };
         let data = prefix.bytes(0, stored);
-        // SAFETY: the block has the prefix's entry_layout (contract of `new`), both ranges lie inside and
-        // after the value, the u16 is aligned (even offset from an 8-byte boundary), and
+        // SAFETY: the block has the prefix's entry_layout (contract of `new`), both ranges lie
+        // inside and after the value, the u16 is aligned (even offset from an 8-byte boundary), and
         // nobody else has seen the block.
         unsafe {
             self.0

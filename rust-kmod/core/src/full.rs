@@ -2,8 +2,8 @@
 //! Full nodes: an array of 256 slots, one for each byte, and a packed node for the rest.
 //!
 //! ```text
-//! array   0 .. 254   the child under the byte; or, where there is none, the longest internal prefix
-//!                    that covers the byte, if any, "pushed" into the slot
+//! array   0 .. 254   the child under the byte; or, where there is none, the longest internal
+//!                    prefix that covers the byte, if any, "pushed" into the slot
 //!         255        the packed node: the internal prefixes, and the child under byte 255
 //! ```
 //!

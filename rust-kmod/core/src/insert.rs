@@ -151,8 +151,8 @@ impl Position<'_, '_> {
 }
 
 impl Writer<'_> {
-    /// Makes the first packed node among the highest ones on the way to `prefix` a full one. Lookups
-    /// of most keys of a large table pass them.
+    /// Makes the first packed node among the highest ones on the way to `prefix` a full one. Most
+    /// lookups in a large table pass them.
     #[cold]
     fn promote<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
         let (mut level, mut packed) = (0, None);

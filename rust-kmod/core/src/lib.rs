@@ -17,8 +17,8 @@
 //! is that prefix's entry and nothing else.
 //!
 //! Files, each of which imports from those before it only: `sync`, `stride` (bitmap arithmetic),
-//! `slot`, `prefix`, `item`, `entry`; `small`, `packed`, `full` (the kinds of nodes), `node` (any of
-//! them), `fallback` (what slots say about shorter prefixes); `changes`, `stats`, `memory`;
+//! `slot`, `prefix`, `item`, `entry`; `small`, `packed`, `full` (the kinds of nodes), `node` (any
+//! of them), `fallback` (what slots say about shorter prefixes); `changes`, `stats`, `memory`;
 //! `descent`, `lookup`, `iter` (reading); `build`, `tidy`, `insert`, `remove`, `clear` (writing).
 //!
 //! # Readers and the writer

@@ -5,9 +5,10 @@ use core::{alloc::Layout, ptr::NonNull};
 
 /// The largest number of nodes that [`Memory::reserve`] is asked for. Entries: one.
 ///
-/// No operation needs more, whatever the shape of the trie and the failures before it: a node has at
-/// most two blocks, and one that is merged with the one below it goes with that; a chain of nodes
-/// that held only the removed entry is unlinked by one store and retired in portions of this size.
+/// No operation needs more, whatever the shape of the trie and the failures before it: a node has
+/// at most two blocks, and one that is merged with the one below it goes with that; a chain of
+/// nodes that held only the removed entry is unlinked by one store and retired in portions of this
+/// size.
 pub const MAX_NODES: usize = 4;
 
 /// Supplies blocks to writers and takes them back.

@@ -186,8 +186,8 @@ fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, 0, 0])
 }
 
-/// Whether the first `bits` bits of `a`, which has as many, and `b` agree, bytes before `from` being
-/// known to.
+/// Whether the first `bits` bits of `a`, which has as many, and `b` agree, bytes before `from`
+/// being known to.
 ///
 /// Addresses, and what is stored of them, are compared at once.
 #[inline]

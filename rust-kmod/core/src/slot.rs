@@ -9,7 +9,7 @@
 //! bit 0   ENTRY      an entry
 //! bit 1   EXACT      of an entry: every key that leads to the slot is covered by it
 //! bit 2   FALLBACK   an internal prefix of the node that holds the slot covers what it leads to
-//! bit 3   PUSHED     of an entry: it is that prefix, the slot leads nowhere (EXACT and FALLBACK too)
+//! bit 3   PUSHED     of an entry: it is that prefix, the slot leads nowhere (EXACT, FALLBACK too)
 //!         PACKED     of a node: its kind
 //! bit 4   FULL       of a node: its kind
 //! ```

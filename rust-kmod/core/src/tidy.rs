@@ -16,8 +16,8 @@ use super::{
     Writer, DATA_SIZE_MAX,
 };
 
-/// How many nodes, from the lowest on the way to a prefix on, an update of it may make wasteful: the
-/// one that loses an item, the one above it if the item was a node, and one in front of that.
+/// How many nodes, from the lowest on the way to a prefix on, an update of it may make wasteful:
+/// the one that loses an item, the one above it if the item was a node, and one in front of that.
 pub(super) const LOWEST: usize = 3;
 
 /// There was none for a smaller node.
@@ -142,8 +142,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`. Its level, if
-    /// there is one.
+    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`. Its level,
+    /// if there is one.
     fn shrink_one<M: Memory>(
         &mut self,
         mem: &mut M,
