@@ -29,16 +29,14 @@ const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 
 /// The size of the object for a block of `layout`.
 ///
-/// kmalloc() aligns an object to the largest power of two that divides its size, see
-/// Documentation/core-api/memory-allocation.rst, so a multiple of the alignment is asked for.
+/// An [`Allocator`] aligns an object to the largest power of two up to 32 that divides its size, so a
+/// multiple of the alignment is asked for.
 pub(crate) fn object_size(layout: Layout) -> usize {
     layout.pad_to_align().size()
 }
 
-// SAFETY: Blocks come from kmalloc() or kmalloc_nolock(), as objects of `object_size()`, which have
-// the alignment of the layout as said there. kmalloc_nolock() may take one from the next larger
-// slab, whose size is a multiple of 32 if the object's is. What is retired is freed after the grace
-// periods of those who walk nodes, and of those who hold values.
+// SAFETY: Blocks are objects of `object_size()`, which have the alignment of the layout. What is
+// retired is freed after the grace periods of those who walk nodes, and of those who hold values.
 unsafe impl trie::Memory for Blocks<'_, '_, '_> {
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         self.0.alloc(object_size(layout))
