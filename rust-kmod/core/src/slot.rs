@@ -62,7 +62,7 @@ impl Raw {
         } else {
             NODE_ALIGN
         };
-        debug_assert!(ptr.addr().get() % align == 0, "a block is aligned");
+        debug_assert!(ptr.addr().get() & (align - 1) == 0, "a block is aligned");
         // INVARIANT: blocks are aligned, so tags take no bit of the address.
         Raw(ptr.as_ptr().map_addr(|addr| addr | tags))
     }
