@@ -3,7 +3,7 @@
  * How much memory a map takes: full, before grace periods end and after, and
  * with half of its entries removed
  *
- * The map is alone in the kernel then. Three figures tell it: the growth of
+ * No other map exists then. Three figures tell it: the growth of
  * slabs and what is too large for them, which is what the system misses but
  * depends on what earlier maps have left partly empty; the objects in use,
  * which does not; and what the map itself reports.

@@ -171,7 +171,7 @@ impl NewNode {
     }
 
     /// Puts a small node with nothing but `skip` in front, if there is anything to skip.
-    fn behind(mut self, mem: &mut impl Memory, mut skip: Skip<'_>) -> Option<Self> {
+    fn with_front(mut self, mem: &mut impl Memory, mut skip: Skip<'_>) -> Option<Self> {
         let last = skip.iter_mut().rev().find_map(|part| {
             let (last, before) = part.split_last()?;
             *part = before;
@@ -245,8 +245,10 @@ impl<'a> Content<'a> {
         let (internals, children) = shape.counts();
         match internals + children {
             0..=SMALL => NewNode::small(mem, &skip, &shape, self),
-            count if count <= PACKED => NewNode::packed_of(mem, &shape, self)?.behind(mem, skip),
-            _ => NewNode::full(mem, &shape, self)?.behind(mem, skip),
+            count if count <= PACKED => {
+                NewNode::packed_of(mem, &shape, self)?.with_front(mem, skip)
+            }
+            _ => NewNode::full(mem, &shape, self)?.with_front(mem, skip),
         }
     }
 }
@@ -293,7 +295,7 @@ pub(super) fn copy(
 ) -> Option<NewNode> {
     if let (NodeRef::Packed(node), Some(added)) = (from, added) {
         if node.len() < PACKED && from.live() == node.len() {
-            return copy_packed(mem, node, added)?.behind(mem, skip);
+            return copy_packed(mem, node, added)?.with_front(mem, skip);
         }
     }
     Content::with(from, added).make(mem, skip)
@@ -347,8 +349,7 @@ fn copy_packed(
     Some(new)
 }
 
-/// Copies slots as the writer, who alone may read them without atomics: nobody writes them
-/// meanwhile.
+/// Copies slots. Only the writer may read them without atomics: nobody else writes them.
 ///
 /// # Safety
 ///

@@ -184,7 +184,7 @@ impl Slot {
         match self.acquire().target() {
             // SAFETY: by the slot's invariants an entry block that was published; it is retired
             // after it became unreachable, and 'a lies in a reader section that keeps it, or
-            // belongs to the writer, who alone retires.
+            // belongs to the writer, who retires.
             Target::Entry(ptr, _) => Some(unsafe { EntryRef::new(ptr) }),
             _ => None,
         }

@@ -85,7 +85,7 @@ impl<'a> FullRef<'a> {
         match self.rest_slot().acquire().target() {
             // SAFETY: by the invariants a packed node; it was published, and is retired after it
             // became unreachable, and 'a lies in a reader section that keeps it, or belongs to the
-            // writer, who alone retires.
+            // writer, who retires.
             Target::Node(ptr, _) => unsafe { PackedRef::new(ptr) },
             // SAFETY: excluded by the invariants.
             _ => unsafe { core::hint::unreachable_unchecked() },

@@ -7,7 +7,7 @@
 //! | packed | 7 to 55 items       | two: bitmap and slot                   |
 //! | full   | more than 55 items  | one: the slot; and a 2,048-byte array  |
 //!
-//! A node does not know its depth: whoever gets to it has counted the bytes on the way.
+//! A node does not store its depth: a descent counts the bytes that lead to it.
 
 use super::{
     entry::EntryRef,
@@ -62,7 +62,7 @@ impl<'a> Link<'a> {
     pub(super) unsafe fn to(raw: Raw) -> Self {
         // SAFETY, for all: by the invariants of slots the block is of the kind that its tag says
         // and was published; it is retired after it became unreachable, and 'a lies in a reader
-        // section that keeps it, or belongs to the writer, who alone retires.
+        // section that keeps it, or belongs to the writer, who retires.
         match raw.target() {
             Target::Vacant => Link::Vacant,
             // SAFETY: as above.

@@ -26,7 +26,7 @@ use core::{
     sync::atomic::{AtomicU8, Ordering::Relaxed},
 };
 
-/// The most items of a packed node that stands alone: what fits 512 bytes.
+/// The most items of a packed node that is not part of a full one: what fits 512 bytes.
 #[cfg(not(loom))]
 pub(super) const PACKED: usize = 55;
 /// Few, to have all kinds of nodes in a model.

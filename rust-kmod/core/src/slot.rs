@@ -185,7 +185,7 @@ impl Slot {
         Raw(self.0.load(Ordering::Acquire))
     }
 
-    /// The content for writers, who alone change it.
+    /// The content for writers: nobody else changes it.
     pub(super) fn raw(&self) -> Raw {
         Raw(self.0.load(Ordering::Relaxed))
     }

@@ -67,8 +67,9 @@ impl NodeRef<'_> {
 
     /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
     ///
-    /// A node with [`CROWDED`] slots around that of the item is not looked at as a whole: few such
-    /// nodes have too few items.
+    /// A node with [`CROWDED`] items around this one is not counted, which would read all of its
+    /// cache lines. So a full node may stay full with as few as 15 items, three in each of five
+    /// lines.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
