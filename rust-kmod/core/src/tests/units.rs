@@ -261,6 +261,24 @@ fn data_keeps_the_bits_beyond_prefixlen() {
 }
 
 #[test]
+fn long_data_keeps_the_bits_beyond_prefixlen() {
+    let mut f = Fixture::new(16);
+    let mut data = [0x20; 16];
+    for len in [0, 40, 47, 48, 49, 100, 128] {
+        f.insert((len, &data), 1, ANY)
+            .expect("memory does not fail");
+        assert_eq!(f.next(None).expect("one entry").data, data, "as given");
+        assert!(
+            f.longest_match((128, &data)).is_some(),
+            "/{len} is compared by its own bits"
+        );
+        f.remove((len, &data)).expect("it is there");
+        f.check(false);
+        data[15] += 1;
+    }
+}
+
+#[test]
 fn a_value_stays_where_it_is() {
     let step = if cfg!(miri) { 32 } else { 1 };
     let mut f = Fixture::new(4);
