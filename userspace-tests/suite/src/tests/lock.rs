@@ -218,6 +218,12 @@ fn two_writers(
     })
 }
 
+/// Whether a program's insertion and its deletion have both succeeded.
+fn written_by_programs(map: &RawMap) -> bool {
+    let [new, old] = [5, 6].map(|second| map.lookup(&v4([10, second, 0, 0], 16), 0).is_ok());
+    new && !old
+}
+
 /// What a map holds when the programs have inserted and deleted and the writers have left.
 fn settled(map: &RawMap) -> Result<()> {
     let keys = [1, 5, 8, 9].map(|second| v4([10, second, 0, 0], 16));
@@ -276,7 +282,9 @@ fn crosswise(on: Type) -> Result<()> {
     // of each run that is not over, met a writer that waited for this one.
     two_writers(&loaded, [&loaded.lpm, &loaded.other], || {
         let refused = loaded.count(Count::Deadlock)?;
-        Ok(refused > loaded.count(Count::Found)? + 4)
+        Ok(refused > loaded.count(Count::Found)? + 4
+            && written_by_programs(&loaded.lpm)
+            && written_by_programs(&loaded.other))
     })?;
     drop(attached);
     loaded.seen(&ANYTHING)?;
@@ -293,7 +301,7 @@ fn perf_event(on: Type) -> Result<()> {
     let links = clocks.iter().map(|clock| attach(&program, clock));
     let links: Vec<OwnedFd> = links.collect::<Result<_>>()?;
     two_writers(&loaded, [&loaded.lpm; 2], || {
-        Ok(loaded.count(Count::Done)? >= 200)
+        Ok(loaded.count(Count::Done)? >= 200 && written_by_programs(&loaded.lpm))
     })?;
     drop(links);
     loaded.seen(&ANYTHING)?;
