@@ -83,7 +83,15 @@ impl LpmMtrie {
     #[inline(always)]
     fn with_prefix<R>(&self, key: Key<'_>, f: impl FnOnce(Prefix<'_>) -> R) -> Result<R> {
         let geometry = self.trie.geometry();
-        let mut buffer = [0; DATA_SIZE_MAX as usize];
+        // Addresses are spared the zeroes of the larger one.
+        let (mut small, mut large);
+        let buffer = if geometry.data_size() <= 16 {
+            small = [0; 16];
+            &mut small[..]
+        } else {
+            large = [0; DATA_SIZE_MAX as usize];
+            &mut large[..]
+        };
         let data = buffer.get_mut(..geometry.data_size()).ok_or(EINVAL)?;
         key.copy_to(PREFIXLEN_SIZE, data);
         Ok(f(
@@ -96,8 +104,18 @@ impl LpmMtrie {
     fn find<const N: usize>(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
         let prefixlen = prefixlen(key).ok()?;
+        // SAFETY: This is a part of `lookup()`, which says why entries stay.
+        if let Some(found) = unsafe { self.trie.match_without_nodes(prefixlen, data) } {
+            return Some(found?.value_ptr());
+        }
+        self.find_in_nodes(prefixlen, &data)
+    }
+
+    /// As [`Self::find`]. Not inlined: one entry is found without saving registers.
+    #[inline(never)]
+    fn find_in_nodes<const N: usize>(&self, prefixlen: u32, data: &[u8; N]) -> Option<NonNull<u8>> {
         in_section(|section| {
-            let found = self.trie.longest_match_sized(section, prefixlen, &data)?;
+            let found = self.trie.longest_match_sized(section, prefixlen, data)?;
             Some(found.value_ptr())
         })
     }

@@ -120,7 +120,7 @@ impl<'a> EntryRef<'a> {
     }
 
     /// The data, but for zeroes that are not stored: at least what belongs to the prefix.
-    #[inline]
+    #[inline(always)]
     pub(super) fn data(self, geometry: &Geometry) -> &'a [u8] {
         // SAFETY: by the invariants these bytes are initialised and not written during 'a; the
         // value is not among them.
@@ -231,10 +231,22 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Copies as much of the key data as `to` takes.
+    /// Copies the key data to `to`, which has its size, or as much as `to` takes.
     pub fn copy_data_to(&self, to: &mut [u8]) {
-        for (to, from) in to.iter_mut().zip(self.data()) {
-            *to = from;
+        let stored = self.entry.data(self.geometry);
+        if let (Ok(to), Ok(from)) = (
+            <&mut [u8; 4]>::try_from(&mut *to),
+            <&[u8; 4]>::try_from(stored),
+        ) {
+            // At once: the loops below become calls.
+            *to = *from;
+            return;
+        }
+        for (to, from) in to.iter_mut().zip(stored) {
+            *to = *from;
+        }
+        for to in to.iter_mut().skip(stored.len()) {
+            *to = 0;
         }
     }
 }

@@ -6,6 +6,7 @@ use super::{
     entry::{Entry, EntryRef},
     node::Link,
     prefix::Prefix,
+    slot::Slot,
     Reader, Trie,
 };
 
@@ -13,7 +14,7 @@ use super::{
 /// ones helps, it is gone again.
 const TRAIL: usize = 8;
 
-/// A subtree had an entry when it was entered, and none where it was looked for: the writer has
+/// A subtree had an entry when it was found, and none where it was looked for: the writer has
 /// unlinked it meanwhile, or moved on in it. The step is taken again; some call always gets on.
 struct Emptied;
 
@@ -30,12 +31,12 @@ impl Trie {
     /// `prefix` is `None`.
     ///
     /// One descent, no allocation; `prefix` need not come from a walk.
+    #[inline]
     pub fn next<'e>(&'e self, reader: &'e Reader, prefix: Option<Prefix<'_>>) -> Option<Entry<'e>> {
         let _ = reader;
-        let prefix = prefix.filter(|prefix| prefix.data().len() == self.geometry.data_size());
         loop {
             let step = match prefix {
-                Some(prefix) => self.step_after(prefix),
+                Some(prefix) => self.step_after(prefix.prefixlen(), prefix.data()),
                 None => self.step_first(),
             };
             if let Ok(entry) = step {
@@ -45,10 +46,18 @@ impl Trie {
     }
 
     fn step_first(&self) -> Step<'_> {
-        leftmost(self.root.below())
+        if self.root.acquire().is_vacant() {
+            return Ok(None);
+        }
+        leftmost(&self.root)
     }
 
-    fn step_after(&self, prefix: Prefix<'_>) -> Step<'_> {
+    // The parts of a prefix are passed in registers.
+    #[inline(never)]
+    fn step_after(&self, prefixlen: u32, data: &[u8]) -> Step<'_> {
+        let Some(prefix) = Prefix::new(&self.geometry, prefixlen, data) else {
+            return self.step_first();
+        };
         let mut trail = [None; TRAIL];
         let mut count = 0;
         let descent = self.descend_noting(prefix, |place, item| {
@@ -59,30 +68,25 @@ impl Trie {
             return self.step_first();
         }
         // The deepest node that has a successor has the one that comes next.
-        let mut next = (1..=count.min(TRAIL))
-            .find_map(|back| {
-                trail[(count - back) % TRAIL].and_then(|(node, rank)| node.following(rank))
-            })
-            .unwrap_or(Link::Vacant);
-        if matches!(next, Link::Vacant) && count > TRAIL {
+        let mut next = (1..=count.min(TRAIL)).find_map(|back| {
+            trail[(count - back) % TRAIL].and_then(|(node, number)| node.following(number))
+        });
+        if next.is_none() && count > TRAIL {
             self.descend_noting(prefix, |place, item| {
-                next = place.node.following(item.number()).unwrap_or(next);
+                next = place.node.following(item.number()).or(next);
             });
         }
-        leftmost(next)
+        next.map_or(Ok(None), leftmost)
     }
 }
 
-/// The first entry at or below `link`; `None` if that is vacant.
-fn leftmost(mut link: Link<'_>) -> Step<'_> {
-    if matches!(link, Link::Vacant) {
-        return Ok(None);
-    }
+/// The first entry at or below `slot`, which led somewhere when it was found.
+fn leftmost(mut slot: &Slot) -> Step<'_> {
     loop {
-        match link {
+        match slot.below() {
             Link::Vacant => return Err(Emptied),
             Link::Entry(entry, _) => return Ok(Some(entry)),
-            Link::Node(node) => link = node.following(0).ok_or(Emptied)?,
+            Link::Node(node) => slot = node.following(0).ok_or(Emptied)?,
         }
     }
 }

@@ -11,8 +11,8 @@
 use super::{
     entry::{Entry, EntryRef},
     node::Link,
-    prefix::Prefix,
-    slot::{Raw, Slot},
+    prefix::{Geometry, Prefix},
+    slot::{Raw, Slot, Target},
     Reader, Trie,
 };
 
@@ -36,13 +36,14 @@ impl Trie {
         if key.data().len() != self.geometry.data_size() {
             return None;
         }
-        let entry = self.descend_for(key)?;
+        // A copy, of which the compiler can know that it does not change.
+        let geometry = self.geometry;
+        let entry = self.descend_for(&geometry, key)?;
         Some(Entry::new(entry, &self.geometry))
     }
 
     /// As [`longest_match`](Self::longest_match), for a caller who knows how long keys are: `data`
-    /// has the geometry's size, or nothing is found. It is faster, most of all where there is at
-    /// most one entry.
+    /// has the geometry's size, or nothing is found. It is faster.
     #[inline(always)]
     pub fn longest_match_sized<'e, const N: usize>(
         &'e self,
@@ -51,32 +52,40 @@ impl Trie {
         data: &[u8; N],
     ) -> Option<Entry<'e>> {
         let _ = reader;
-        let key = Prefix::new(&self.geometry, prefixlen, data)?;
-        // SAFETY: acquired from a slot of the trie, in the section that `'e` lies in.
-        let entry = match unsafe { Link::to(self.root.acquire()) } {
-            // At this moment the trie has no entry,
-            Link::Vacant => None,
-            // or only this one.
-            Link::Entry(leaf, _) => leaf.covers(&self.geometry, key, 0).then_some(leaf),
-            Link::Node(_) => self.descend_for_sized(prefixlen, data),
-        };
-        Some(Entry::new(entry?, &self.geometry))
+        let geometry = self.geometry.sized::<N>()?;
+        let entry = self.descend_for(&geometry, Prefix::new(&geometry, prefixlen, data)?)?;
+        Some(Entry::new(entry, &self.geometry))
     }
 
-    /// As [`descend_for`](Self::descend_for), compiled for one size.
-    #[inline(never)]
-    fn descend_for_sized<const N: usize>(
-        &self,
+    /// The longest match where there is at most one entry, and so no node: `None` if there are
+    /// nodes, so that [`longest_match_sized`](Self::longest_match_sized) has to look.
+    ///
+    /// # Safety
+    ///
+    /// During `'e` the caller is in a section that delays the freeing of each entry that is retired
+    /// after the section's begin. Nodes may be freed meanwhile.
+    #[inline(always)]
+    pub unsafe fn match_without_nodes<'e, const N: usize>(
+        &'e self,
         prefixlen: u32,
-        data: &[u8; N],
-    ) -> Option<EntryRef<'_>> {
-        self.descend_for(Prefix::new(&self.geometry, prefixlen, data)?)
+        data: [u8; N],
+    ) -> Option<Option<Entry<'e>>> {
+        let Some(geometry) = self.geometry.sized::<N>() else {
+            return Some(None);
+        };
+        let entry = match self.root.acquire().target() {
+            Target::Vacant => None,
+            // SAFETY: acquired from a slot of the trie, in a section that `'e` lies in.
+            Target::Entry(ptr, _) => Some(unsafe { EntryRef::new(ptr) }),
+            Target::Node(..) => return None,
+        };
+        let key = Prefix::new(&geometry, prefixlen, &data);
+        let found = entry.filter(|leaf| key.is_some_and(|key| leaf.covers(&geometry, key, 0)));
+        Some(found.map(|entry| Entry::new(entry, &self.geometry)))
     }
 
     #[inline(always)]
-    fn descend_for<'e>(&'e self, key: Prefix<'_>) -> Option<EntryRef<'e>> {
-        // A copy, of which the compiler can know that it does not change.
-        let geometry = &{ self.geometry };
+    fn descend_for<'e>(&'e self, geometry: &Geometry, key: Prefix<'_>) -> Option<EntryRef<'e>> {
         let count = self.changes.now();
         let (mut raw, mut start) = (self.root.acquire(), 0);
         // The last node on the way whose internal prefixes cover the key, and its byte of the key.

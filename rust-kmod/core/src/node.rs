@@ -240,8 +240,9 @@ impl<'a> NodeRef<'a> {
         self.live_near(item) > 1 || self.live_upto(2) > 1
     }
 
-    /// The next item after number `after` in post-order that is not vacant; `None`: no more.
-    pub(super) fn following(self, mut after: u32) -> Option<Link<'a>> {
+    /// The slot of the next item after number `after` in post-order that leads somewhere; `None`: no
+    /// more.
+    pub(super) fn following(self, mut after: u32) -> Option<&'a Slot> {
         loop {
             after = match self {
                 NodeRef::Small(node) => node.following(after),
@@ -251,9 +252,9 @@ impl<'a> NodeRef<'a> {
             if after == 0 {
                 return None;
             }
-            match self.slot(Item::numbered(after)).map(Slot::below) {
-                None | Some(Link::Vacant) => {}
-                link => return link,
+            let slot = self.slot(Item::numbered(after));
+            if slot.is_some_and(|slot| slot.acquire().is_taken()) {
+                return slot;
             }
         }
     }

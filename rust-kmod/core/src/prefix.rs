@@ -34,6 +34,15 @@ impl Geometry {
         })
     }
 
+    /// The same, if data has `N` bytes, which the compiler then knows.
+    #[inline(always)]
+    pub(super) fn sized<const N: usize>(&self) -> Option<Self> {
+        (self.data_size() == N).then_some(Self {
+            data_size: N as u16,
+            value_size: self.value_size,
+        })
+    }
+
     /// Bytes of key data.
     pub const fn data_size(&self) -> usize {
         self.data_size as usize
@@ -111,6 +120,7 @@ pub struct Prefix<'a> {
 
 impl<'a> Prefix<'a> {
     /// `None` if `data` has not the geometry's size, or `prefixlen` exceeds its maximum.
+    #[inline]
     pub fn new(geometry: &Geometry, prefixlen: u32, data: &'a [u8]) -> Option<Self> {
         // INVARIANT: max_prefixlen is eight times the data size that is asked for here.
         (data.len() == geometry.data_size() && prefixlen <= geometry.max_prefixlen())
@@ -190,13 +200,19 @@ fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
 /// being known to.
 ///
 /// Addresses, and what is stored of them, are compared at once.
-#[inline]
+#[inline(always)]
 pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
     if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
         return (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() >= bits;
     }
-    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
-        return (u128::from_be_bytes(a) ^ u128::from_be_bytes(b)).leading_zeros() >= bits;
+    if let Ok(b) = b.try_into() {
+        let b = u128::from_be_bytes(b);
+        if let Ok(a) = a.try_into() {
+            return (u128::from_be_bytes(a) ^ b).leading_zeros() >= bits;
+        }
+        if let Ok(a) = a.try_into() {
+            return (first_bytes(a) ^ (b >> 64) as u64).leading_zeros() >= bits;
+        }
     }
     if let (Ok(a), Some(b)) = (a.try_into(), b.first_chunk()) {
         return (first_bytes(a) ^ first_bytes(b)).leading_zeros() >= bits;

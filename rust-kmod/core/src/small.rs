@@ -175,12 +175,16 @@ impl<'a> SmallRef<'a> {
 
     /// The number of the next item in post-order, see `stride::following`; 0: no more.
     pub(super) fn following(self, after: u32) -> u32 {
+        let keys = self.keys();
+        if keys.internals() == 0 {
+            let children = (0..keys.children()).map(|i| Item::Child(keys.key(i)).number());
+            return children.filter(|number| *number > after).min().unwrap_or(0);
+        }
         let from = post_order(after);
-        (0..self.len())
-            .map(|i| self.item(i).number())
-            .filter(|number| post_order(*number) > from)
-            .min_by_key(|number| post_order(*number))
-            .unwrap_or(0)
+        let numbers = (0..self.len()).map(|i| self.item(i).number());
+        let places = numbers.map(|number| (post_order(number), number));
+        let later = places.filter(|(place, _)| *place > from);
+        later.min().map_or(0, |(_, number)| number)
     }
 
     /// The item of slot `i`.

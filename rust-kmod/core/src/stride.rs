@@ -99,8 +99,9 @@ pub(super) fn longest_from(internal: &Bitmap, mut index: u8) -> u8 {
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
 /// first where ends meet.
 pub(super) fn following(items: &impl Items, after: u32) -> u32 {
+    let no_internals = items.next_internal(1, 256).is_none();
     // Shorter ones that end where `after` does: it is in their last branch.
-    let mut shorter = after;
+    let mut shorter = if no_internals { 0 } else { after };
     while shorter > 1 && shorter & 1 != 0 {
         shorter >>= 1;
         if items.has_internal(shorter as u8) {
@@ -118,6 +119,9 @@ pub(super) fn following(items: &impl Items, after: u32) -> u32 {
         Some(byte) => (256 + byte, byte),
         None => (0, u32::MAX),
     };
+    if no_internals {
+        return best;
+    }
     for len in (0..8).rev() {
         // The first one of this length that ends at `from` or later.
         let first = (1 << len) + (from >> (8 - len));

@@ -67,7 +67,11 @@ impl Mtrie {
     #[inline]
     pub fn lookup<const N: usize>(&self, data: &[u8; N]) -> Option<u64> {
         let len = 8 * N as u32;
-        let entry = self.trie.longest_match_sized(&self.reader, len, data)?;
+        // SAFETY: nothing is freed while a lookup borrows the trie.
+        let entry = match unsafe { self.trie.match_without_nodes(len, *data) } {
+            Some(found) => found,
+            None => self.trie.longest_match_sized(&self.reader, len, data),
+        }?;
         // SAFETY: values are 8 bytes, written before insertion and not changed.
         Some(unsafe { entry.value_ptr().cast::<u64>().read() })
     }

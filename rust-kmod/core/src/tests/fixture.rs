@@ -124,13 +124,17 @@ impl Fixture {
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1)?;
         let found = self.trie.longest_match(&reader, prefix);
-        if let Ok(data) = <&[u8; 4]>::try_from(key.1) {
-            let sized = self.trie.longest_match_sized(&reader, key.0, data);
-            assert_eq!(
-                sized.map(|entry| entry.value_ptr()),
-                found.map(|entry| entry.value_ptr()),
-                "a lookup for one size finds the same"
-            );
+        if let Ok(data) = <[u8; 4]>::try_from(key.1) {
+            let sized = self.trie.longest_match_sized(&reader, key.0, &data);
+            // SAFETY: as above.
+            let without_nodes = unsafe { self.trie.match_without_nodes(key.0, data) };
+            for same in [Some(sized), without_nodes].into_iter().flatten() {
+                assert_eq!(
+                    same.map(|entry| entry.value_ptr()),
+                    found.map(|entry| entry.value_ptr()),
+                    "a lookup for one size finds the same"
+                );
+            }
         }
         Some(row(&found?, geometry.data_size()))
     }
