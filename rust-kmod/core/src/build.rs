@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //! New nodes: a pair of items under a new node, or a copy of a node, perhaps with one item more.
-//! Vacant items are left out of a copy, which is of the kind that its number of items asks for.
+//! A copy is of the kind that its number of items asks for. Vacant items are left out of it, but
+//! where one is added, the rest of the block becomes vacant slots for those that would come next:
+//! tables are mostly loaded in order, and an item that has a slot needs no copy.
 //!
 //! Everything here happens before publication.
 
@@ -9,12 +11,12 @@ use super::{
     item::Item,
     memory::Memory,
     node::NodeRef,
-    packed::{self, PackedRef, Shape, PACKED},
+    packed::{self, set_next, PackedRef, Shape, PACKED},
     slot::{Kind, Raw, Slot},
     small::{self, SMALL},
-    stride::{longest, set, test},
+    stride::{first_byte, longest, set, test},
 };
-use core::{alloc::Layout, ptr::NonNull};
+use core::{alloc::Layout, mem::size_of, ptr::NonNull};
 
 /// Skipped bytes, in up to three parts that follow each other.
 pub(super) type Skip<'s> = [&'s [u8]; 3];
@@ -88,47 +90,44 @@ impl NewNode {
         })
     }
 
-    /// A packed node of this shape, whose slots `fill` writes.
-    ///
-    /// # Safety
-    ///
-    /// `fill` writes a slot for each item: internal ones first, then children, both by index. There
-    /// are at most [`PACKED`] items, or no child but 255.
-    unsafe fn packed(
-        mem: &mut impl Memory,
-        shape: &Shape,
-        fill: impl FnOnce(NonNull<Slot>),
-    ) -> Option<Self> {
+    /// A packed node of this shape: the items of `content` that are in it, and vacant ones. There
+    /// are at most [`PACKED`], or no child but 255.
+    fn packed(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
         let (internals, children) = shape.counts();
         let layout = packed::layout(internals + children);
         let block = mem.alloc(layout)?;
-        // SAFETY: the block is ours and has the layout; `fill` completes the node.
-        let raw = unsafe {
-            fill(packed::write(block, shape));
-            Raw::node(block, Kind::Packed)
-        };
+        // SAFETY: the block is ours and has the layout; callers keep to the number of items. Then
+        // it is a node but for its slots, each of which is written.
+        let (slots, node) = unsafe { (packed::write(block, shape), PackedRef::new(block)) };
+        let node = NodeRef::Packed(node);
+        if let Some(NodeRef::Packed(from)) = content.node {
+            // SAFETY: these are the slots of `shape`.
+            unsafe { from.copy_slots(shape, slots) };
+            for (item, raw) in content.added.into_iter().flatten() {
+                match (item, node.slot(item)) {
+                    (Item::Child(byte), Some(slot)) => {
+                        slot.publish(node.child_raw(slot, byte, raw));
+                    }
+                    (Item::Internal(index), Some(slot)) => {
+                        slot.publish(raw);
+                        node.refresh(index);
+                    }
+                    (_, None) => {}
+                }
+            }
+        } else {
+            let mut count = 0;
+            content.for_each(shape, |_, raw| {
+                // SAFETY: a slot for each item of the shape, of which there is one.
+                unsafe { slots.add(count).write(Slot::new(raw)) };
+                count += 1;
+            });
+        }
         Some(Self {
-            raw,
+            // SAFETY: a complete packed node.
+            raw: unsafe { Raw::node(block, Kind::Packed) },
             blocks: [Some((block, layout)), None, None],
         })
-    }
-
-    /// A packed node with those items of `content` that are in `shape`: all, or all that the array
-    /// of a full node does not hold.
-    fn packed_of(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
-        let fill = |slots: NonNull<Slot>| {
-            let mut count = 0;
-            content.for_each(shape, |item, raw| {
-                if item.is_in(shape) {
-                    // SAFETY: a slot for each item of the shape, of which there is one.
-                    unsafe { slots.add(count).write(Slot::new(raw)) };
-                    count += 1;
-                }
-            });
-        };
-        // SAFETY: callers have at most PACKED items in the shape, or no child but 255; each is in
-        // the content, which comes by number.
-        unsafe { Self::packed(mem, shape, fill) }
     }
 
     fn full(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
@@ -140,13 +139,13 @@ impl NewNode {
         if last.is_in(shape) {
             last.include(&mut rest_shape);
         }
-        let mut new = Self::packed_of(mem, &rest_shape, content)?;
+        let mut new = Self::packed(mem, &rest_shape, content)?;
         let rest_block = new.blocks[0].map(|(block, _)| block)?;
         let Some(block) = mem.alloc(full::LAYOUT) else {
             new.free(mem);
             return None;
         };
-        // SAFETY: `packed_of` has just written it, and nobody else knows it.
+        // SAFETY: `packed` has just written it, and nobody else knows it.
         let rest = unsafe { PackedRef::new(rest_block) };
         let pushed = |byte| {
             rest.cover(byte, 7)
@@ -214,43 +213,80 @@ impl<'a> Content<'a> {
 
     fn shape(&self) -> Shape {
         let mut shape = Shape::EMPTY;
-        self.for_each_raw(|item, _| item.include(&mut shape));
+        match self.node {
+            Some(NodeRef::Packed(node)) => shape = node.taken(),
+            Some(node) => node.for_each(|item, _| item.include(&mut shape)),
+            None => {}
+        }
+        for (item, _) in self.added.iter().flatten() {
+            item.include(&mut shape);
+        }
         shape
     }
 
-    /// Calls `f` with each item and what its slot holds in a node of this shape, by number.
+    /// `shape`, and until it has `count` items, those that would come next in a table's order after
+    /// the last one that is added. `children`: not only internal prefixes.
+    fn with_next(&self, mut shape: Shape, count: usize, children: bool) -> Shape {
+        let mut room = count.saturating_sub(shape.len());
+        let byte = match self.added.iter().flatten().last() {
+            Some((Item::Child(byte), _)) => *byte,
+            Some((Item::Internal(index), _)) => {
+                let internals = if children { room / 2 } else { room };
+                room -= set_next(&mut shape.internal, *index, internals);
+                first_byte(*index)
+            }
+            None => return shape,
+        };
+        if children {
+            set_next(&mut shape.child, byte, room);
+        }
+        shape
+    }
+
+    /// Calls `f` with each item of `shape`, by number, and what its slot holds.
     fn for_each(&self, shape: &Shape, mut f: impl FnMut(Item, Raw)) {
-        self.for_each_raw(|item, raw| match item {
-            Item::Child(byte) => f(item, raw.with_fallback(longest(&shape.internal, byte) != 0)),
-            Item::Internal(_) => f(item, raw),
+        let Shape { internal, .. } = self.shape();
+        shape.for_each(|item| {
+            let mut added = self.added.iter().flatten();
+            let raw = match added.find(|added| added.0 == item) {
+                Some((_, raw)) => *raw,
+                None => {
+                    let slot = self.node.and_then(|node| node.slot(item));
+                    let taken = slot.map(Slot::raw).filter(|raw| raw.is_taken());
+                    taken.unwrap_or(Raw::VACANT)
+                }
+            };
+            match item {
+                Item::Child(byte) => f(item, raw.with_fallback(longest(&internal, byte) != 0)),
+                Item::Internal(_) => f(item, raw),
+            }
         });
     }
 
-    fn for_each_raw(&self, mut f: impl FnMut(Item, Raw)) {
-        let mut added = self.added.iter().flatten().copied().peekable();
-        if let Some(node) = self.node {
-            node.for_each(|item, slot| {
-                while let Some((new, raw)) = added.next_if(|new| new.0.number() < item.number()) {
-                    f(new, raw);
-                }
-                f(item, slot.raw());
-            });
-        }
-        added.for_each(|(item, raw)| f(item, raw));
-    }
-
     /// A node of the kind that so many items ask for.
-    fn make(self, mem: &mut impl Memory, skip: Skip<'_>) -> Option<NewNode> {
+    fn make<M: Memory>(self, mem: &mut M, skip: Skip<'_>) -> Option<NewNode> {
         let shape = self.shape();
-        let (internals, children) = shape.counts();
-        match internals + children {
-            0..=SMALL => NewNode::small(mem, &skip, &shape, self),
-            count if count <= PACKED => {
-                NewNode::packed_of(mem, &shape, self)?.with_front(mem, skip)
+        match shape.len() {
+            0..=1 => NewNode::small(mem, &skip, &shape, self),
+            count @ ..=SMALL => {
+                let skip_len = skip.iter().map(|part| part.len()).sum();
+                let fitting = fitting::<M>(small::layout(count, skip_len), count);
+                let shape = self.with_next(shape, fitting.min(SMALL), true);
+                NewNode::small(mem, &skip, &shape, self)
+            }
+            count @ ..=PACKED => {
+                let fitting = fitting::<M>(packed::layout(count), count);
+                let shape = self.with_next(shape, fitting.min(PACKED), true);
+                NewNode::packed(mem, &shape, self)?.with_front(mem, skip)
             }
             _ => NewNode::full(mem, &shape, self)?.with_front(mem, skip),
         }
     }
+}
+
+/// How many items the block has room for that a node with `count` items takes.
+fn fitting<M: Memory>(layout: Layout, count: usize) -> usize {
+    count + M::size_of(layout).saturating_sub(layout.size()) / size_of::<Slot>()
 }
 
 /// A node with two different items.
@@ -293,82 +329,18 @@ pub(super) fn copy(
     added: Option<(Item, Raw)>,
     skip: Skip<'_>,
 ) -> Option<NewNode> {
-    if let (NodeRef::Packed(node), Some(added)) = (from, added) {
-        if node.len() < PACKED && from.live() == node.len() {
-            return copy_packed(mem, node, added)?.with_front(mem, skip);
-        }
-    }
     Content::with(from, added).make(mem, skip)
 }
 
 /// A copy of the packed node of a full one, with an item that it does not have if there is one to
 /// add.
-pub(super) fn copy_rest(
-    mem: &mut impl Memory,
+pub(super) fn copy_rest<M: Memory>(
+    mem: &mut M,
     from: PackedRef<'_>,
     added: Option<(Item, Raw)>,
 ) -> Option<NewNode> {
-    match added {
-        Some(added) if NodeRef::Packed(from).live() == from.len() => copy_packed(mem, from, added),
-        _ => {
-            let content = Content::with(NodeRef::Packed(from), added);
-            NewNode::packed_of(mem, &content.shape(), content)
-        }
-    }
-}
-
-/// A copy of a packed node with no vacant slot, most of the slots as they are.
-fn copy_packed(
-    mem: &mut impl Memory,
-    from: PackedRef<'_>,
-    (item, raw): (Item, Raw),
-) -> Option<NewNode> {
-    let mut shape = from.shape();
-    item.include(&mut shape);
-    let rank = from.rank(item);
-    let raw = match item {
-        Item::Internal(_) => raw,
-        Item::Child(byte) => raw.with_fallback(longest(&shape.internal, byte) != 0),
-    };
-    let (before, after) = from.slots().split_at_checked(rank)?;
-    let fill = |to: NonNull<Slot>| {
-        // SAFETY: the node has a slot more than `from`.
-        unsafe {
-            copy_slots(before, to);
-            to.add(rank).write(Slot::new(raw));
-            copy_slots(after, to.add(rank + 1));
-        }
-    };
-    // SAFETY: the slots of `from` are in this order, and a new one is put in at its rank. `from`
-    // had less than PACKED items, or no child but 255.
-    let new = unsafe { NewNode::packed(mem, &shape, fill) }?;
-    if let (Item::Internal(index), Some((block, _))) = (item, new.blocks[0]) {
-        // SAFETY: `packed` has just written it, and nobody else knows it.
-        NodeRef::Packed(unsafe { PackedRef::new(block) }).refresh(index);
-    }
-    Some(new)
-}
-
-/// Copies slots. Only the writer may read them without atomics: nobody else writes them.
-///
-/// # Safety
-///
-/// As many slots may be written at `to`, which nobody else knows.
-#[cfg(not(loom))]
-unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
-    // SAFETY: by the contract; a slot is a pointer in memory.
-    unsafe { to.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
-}
-
-/// As above, for slots that are more than a pointer in memory.
-///
-/// # Safety
-///
-/// As above.
-#[cfg(loom)]
-unsafe fn copy_slots(from: &[Slot], to: NonNull<Slot>) {
-    for (i, slot) in from.iter().enumerate() {
-        // SAFETY: by the contract.
-        unsafe { to.add(i).write(Slot::new(slot.raw())) };
-    }
+    let content = Content::with(NodeRef::Packed(from), added);
+    let shape = content.shape();
+    let fitting = fitting::<M>(packed::layout(shape.len()), shape.len());
+    NewNode::packed(mem, &content.with_next(shape, fitting, false), content)
 }

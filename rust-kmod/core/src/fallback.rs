@@ -12,6 +12,7 @@
 use super::{
     node::NodeRef,
     slot::{Raw, Slot},
+    stride::first_byte,
 };
 
 impl NodeRef<'_> {
@@ -48,7 +49,7 @@ impl NodeRef<'_> {
         let Some(len) = index.checked_ilog2() else {
             return;
         };
-        let first = (u32::from(index) << (8 - len)) as u8;
+        let first = first_byte(index);
         for byte in first..=first | (0xff >> len) as u8 {
             let Some(slot) = self.child(byte) else {
                 continue;

@@ -14,7 +14,7 @@
 use super::{
     entry::EntryRef,
     item::Item,
-    slot::{Slot, NODE_ALIGN},
+    slot::{Raw, Slot, NODE_ALIGN},
     stride::{base_index, below, longest, longest_from, next_in, test, Bitmap, Items},
 };
 use core::{
@@ -50,6 +50,42 @@ impl Shape {
     pub(super) fn counts(&self) -> (usize, usize) {
         (ones(&self.internal), ones(&self.child))
     }
+
+    /// How many items there are.
+    pub(super) fn len(&self) -> usize {
+        let (internals, children) = self.counts();
+        internals + children
+    }
+
+    /// 64 items each, by number.
+    fn words(&self) -> impl Iterator<Item = u64> + '_ {
+        self.internal.iter().chain(&self.child).copied()
+    }
+
+    /// Calls `f` with each item, by number.
+    pub(super) fn for_each(&self, mut f: impl FnMut(Item)) {
+        for (word, mut bits) in self.words().enumerate() {
+            while bits != 0 {
+                f(Item::numbered(64 * word as u32 + bits.trailing_zeros()));
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+/// Sets up to `count` bits that are clear, from `from` on. Returns how many.
+pub(super) fn set_next(map: &mut Bitmap, from: u8, count: usize) -> usize {
+    let (mut left, mut mask) = (count, u64::MAX << (from & 63));
+    for word in map.iter_mut().skip((from >> 6).into()) {
+        let mut clear = !*word & mask;
+        while clear != 0 && left > 0 {
+            *word |= clear & clear.wrapping_neg();
+            clear &= clear - 1;
+            left -= 1;
+        }
+        mask = u64::MAX;
+    }
+    count - left
 }
 
 fn ones(map: &Bitmap) -> usize {
@@ -228,18 +264,52 @@ impl<'a> PackedRef<'a> {
 
     /// Calls `f` with each item, vacant or not, and its slot, by number.
     pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
-        let Fixed {
-            child, internal, ..
-        } = self.fixed();
         let mut slots = self.slots().iter();
-        for (word, bits) in internal.iter().chain(child).enumerate() {
-            let mut bits = *bits;
+        self.shape().for_each(|item| {
+            if let Some(slot) = slots.next() {
+                f(item, slot);
+            }
+        });
+    }
+
+    /// The shape of what is not vacant. The writer only.
+    pub(super) fn taken(self) -> Shape {
+        let mut slots = self.slots().iter();
+        let mut taken = self.shape();
+        for word in taken.internal.iter_mut().chain(&mut taken.child) {
+            let mut bits = *word;
             while bits != 0 {
-                let number = 64 * word as u32 + bits.trailing_zeros();
-                if let Some(slot) = slots.next() {
-                    f(Item::numbered(number), slot);
+                let bit = bits & bits.wrapping_neg();
+                bits ^= bit;
+                if slots.next().is_none_or(|slot| !slot.raw().is_taken()) {
+                    *word ^= bit;
                 }
-                bits &= bits - 1;
+            }
+        }
+        taken
+    }
+
+    /// Writes the slots of a node of this shape: with what they hold here, or vacant.
+    ///
+    /// # Safety
+    ///
+    /// A slot for each item of `shape` may be written at `to`, which nobody else knows.
+    pub(super) unsafe fn copy_slots(self, shape: &Shape, mut to: NonNull<Slot>) {
+        let mut slots = self.slots().iter();
+        for (own, wanted) in self.shape().words().zip(shape.words()) {
+            let mut bits = own | wanted;
+            while bits != 0 {
+                let bit = bits & bits.wrapping_neg();
+                bits ^= bit;
+                let slot = if own & bit != 0 { slots.next() } else { None };
+                if wanted & bit != 0 {
+                    let raw = slot.map_or(Raw::VACANT, Slot::raw);
+                    // SAFETY: by the contract.
+                    to = unsafe {
+                        to.write(Slot::new(raw));
+                        to.add(1)
+                    };
+                }
             }
         }
     }

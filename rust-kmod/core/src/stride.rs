@@ -53,6 +53,12 @@ pub(super) fn base_index(byte: u8, len: u32) -> u8 {
     ((1u32 << (len & 7)) | (u32::from(byte) >> (8 - (len & 7)))) as u8
 }
 
+/// The first byte that the internal prefix with this base index covers.
+pub(super) fn first_byte(index: u8) -> u8 {
+    // Without the highest bit that is set.
+    (u32::from(index) << (index.leading_zeros() + 1)) as u8
+}
+
 #[inline]
 pub(super) fn test(map: &Bitmap, index: u8) -> bool {
     map[(index >> 6) as usize] >> (index & 63) & 1 != 0
