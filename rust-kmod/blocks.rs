@@ -29,8 +29,8 @@ const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 
 /// The size of the object for a block of `layout`.
 ///
-/// An [`Allocator`] aligns an object to the largest power of two up to 32 that divides its size, so a
-/// multiple of the alignment is asked for.
+/// An [`Allocator`] aligns an object to the largest power of two up to 32 that divides its size, so
+/// a multiple of the alignment is asked for.
 pub(crate) fn object_size(layout: Layout) -> usize {
     layout.pad_to_align().size()
 }

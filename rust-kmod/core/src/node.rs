@@ -240,8 +240,8 @@ impl<'a> NodeRef<'a> {
         self.live_near(item) > 1 || self.live_upto(2) > 1
     }
 
-    /// The slot of the next item after number `after` in post-order that leads somewhere; `None`: no
-    /// more.
+    /// The slot of the next item after number `after` in post-order that leads somewhere; `None`:
+    /// no more.
     pub(super) fn following(self, mut after: u32) -> Option<&'a Slot> {
         loop {
             after = match self {
