@@ -101,10 +101,11 @@ impl LpmMtrie {
 
     /// The value of the longest match of `key`, whose data has `N` bytes.
     #[inline(always)]
-    fn find<const N: usize>(&self, key: Key<'_>) -> Option<NonNull<u8>> {
+    fn find<const N: usize>(&self, key: Key<'_>, _reader: &Reader) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
         let prefixlen = prefixlen(key).ok()?;
-        // SAFETY: This is a part of `lookup()`, which says why entries stay.
+        // SAFETY: `_reader` is evidence of a section of RCU or RCU Tasks Trace, and entries wait for
+        // both.
         if let Some(found) = unsafe { self.trie.match_without_nodes(prefixlen, data) } {
             return Some(found?.value_ptr());
         }
@@ -201,8 +202,8 @@ impl Operations for LpmMtrie {
         reader: &'a Reader,
     ) -> Option<Value<'a>> {
         let value = match self.trie.geometry().data_size() {
-            4 => self.find::<4>(key),
-            16 => self.find::<16>(key),
+            4 => self.find::<4>(key, reader),
+            16 => self.find::<16>(key, reader),
             _ => self.find_any(key),
         }?;
         // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values.

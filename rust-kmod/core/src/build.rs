@@ -96,12 +96,12 @@ impl NewNode {
         let (internals, children) = shape.counts();
         let layout = packed::layout(internals + children);
         let block = mem.alloc(layout)?;
-        // SAFETY: the block is ours and has the layout; callers keep to the number of items. Then
-        // it is a node but for its slots, each of which is written.
+        // SAFETY: the block is ours and has the layout. `make` passes at most PACKED items, `full`
+        // and `copy_rest` no child but 255. No slot is read before it is written below.
         let (slots, node) = unsafe { (packed::write(block, shape), PackedRef::new(block)) };
         let node = NodeRef::Packed(node);
         if let Some(NodeRef::Packed(from)) = content.node {
-            // SAFETY: these are the slots of `shape`.
+            // SAFETY: the block has a slot for each item of `shape`, and is ours.
             unsafe { from.copy_slots(shape, slots) };
             for (item, raw) in content.added.into_iter().flatten() {
                 match (item, node.slot(item)) {
@@ -224,8 +224,8 @@ impl<'a> Content<'a> {
         shape
     }
 
-    /// `shape`, and until it has `count` items, those that would come next in a table's order after
-    /// the last one that is added. `children`: not only internal prefixes.
+    /// `shape`, filled up to `count` items with those that would follow the last added one in a
+    /// table's order: internal prefixes and, if `children`, children.
     fn with_next(&self, mut shape: Shape, count: usize, children: bool) -> Shape {
         let mut room = count.saturating_sub(shape.len());
         let byte = match self.added.iter().flatten().last() {

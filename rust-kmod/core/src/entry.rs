@@ -231,7 +231,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Copies the key data to `to`, which has its size, or as much as `to` takes.
+    /// Copies the key data to `to`, as much of it as fits.
     pub fn copy_data_to(&self, to: &mut [u8]) {
         let stored = self.entry.data(self.geometry);
         if let (Ok(to), Ok(from)) = (

@@ -363,11 +363,7 @@ fn children_of_a_full_node_come_and_go_in_place() {
         let data = [10, i & 0x80, 0, 0];
         f.insert((9, &data), 0, ANY).expect("memory does not fail");
     }
-    assert_eq!(
-        f.heap.retired(),
-        1,
-        "the packed part, which had room for the second"
-    );
+    assert_eq!(f.heap.retired(), 1, "the packed part, with room for two");
     f.check(false);
     assert_eq!(
         f.trie.bytes(),
