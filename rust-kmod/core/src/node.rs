@@ -240,9 +240,9 @@ impl<'a> NodeRef<'a> {
         self.live_near(item) > 1 || self.live_upto(2) > 1
     }
 
-    /// The slot of the next item after number `after` in post-order that leads somewhere; `None`:
-    /// no more.
-    pub(super) fn following(self, mut after: u32) -> Option<&'a Slot> {
+    /// The number and the slot of the next item after number `after` in post-order that leads
+    /// somewhere; `None`: no more. The node need not have an item `after`.
+    pub(super) fn following(self, mut after: u32) -> Option<(u32, &'a Slot)> {
         loop {
             after = match self {
                 NodeRef::Small(node) => node.following(after),
@@ -252,9 +252,10 @@ impl<'a> NodeRef<'a> {
             if after == 0 {
                 return None;
             }
-            let slot = self.slot(Item::numbered(after));
-            if slot.is_some_and(|slot| slot.acquire().is_taken()) {
-                return slot;
+            if let Some(slot) = self.slot(Item::numbered(after)) {
+                if slot.acquire().is_taken() {
+                    return Some((after, slot));
+                }
             }
         }
     }

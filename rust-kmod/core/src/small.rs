@@ -177,8 +177,9 @@ impl<'a> SmallRef<'a> {
     pub(super) fn following(self, after: u32) -> u32 {
         let keys = self.keys();
         if keys.internals() == 0 {
+            let last = after.checked_ilog2().map_or(0, |len| 256 + end(after, len));
             let children = (0..keys.children()).map(|i| Item::Child(keys.key(i)).number());
-            return children.filter(|number| *number > after).min().unwrap_or(0);
+            return children.filter(|number| *number > last).min().unwrap_or(0);
         }
         let from = post_order(after);
         let numbers = (0..self.len()).map(|i| self.item(i).number());
@@ -198,13 +199,17 @@ impl<'a> SmallRef<'a> {
     }
 }
 
+/// The last byte that an item of `len` bits covers.
+fn end(number: u32, len: u32) -> u32 {
+    ((number - (1 << len) + 1) << (8 - len)) - 1
+}
+
 /// Orders item numbers: by the last byte that is covered, longer prefixes first; 0 before all.
 fn post_order(number: u32) -> u32 {
     let Some(len) = number.checked_ilog2() else {
         return 0;
     };
-    let end = ((number - (1 << len) + 1) << (8 - len)) - 1;
-    1 + 9 * end + (8 - len)
+    1 + 9 * end(number, len) + (8 - len)
 }
 
 /// Writes a small node into a fresh block. `fill` calls its argument with each item and what its

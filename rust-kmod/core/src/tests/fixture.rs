@@ -157,6 +157,32 @@ impl Fixture {
         rows
     }
 
+    /// What follows `position`, read by walks that stop after `chunk` entries.
+    pub(super) fn walk_from(&self, position: (u32, &[u8]), chunk: usize) -> Vec<Row> {
+        // SAFETY: as above.
+        let reader = unsafe { Reader::assume() };
+        let geometry = self.geometry();
+        let mut rows: Vec<Row> = Vec::new();
+        loop {
+            let (last, before) = (rows.last().cloned(), rows.len());
+            let position = last
+                .as_ref()
+                .map_or(position, |row| (row.prefixlen, &row.data[..]));
+            let position = Prefix::new(&geometry, position.0, position.1);
+            self.trie.walk(&reader, position, |entry| {
+                rows.push(row(&entry, geometry.data_size()));
+                rows.len() - before < chunk
+            });
+            assert!(
+                rows.len() <= self.model.rows.len() && rows.len() - before <= chunk,
+                "a walk ends, and stops when told to"
+            );
+            if rows.len() == before {
+                return rows;
+            }
+        }
+    }
+
     /// Compares counters and structure with the model; `failed`: memory may have failed.
     pub(super) fn check(&mut self, failed: bool) {
         self.heap.grace();

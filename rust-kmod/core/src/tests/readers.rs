@@ -5,10 +5,11 @@
 use super::{
     fixture::{row, Fixture},
     heap::Heap,
+    model::{order, Row},
 };
 use crate::{Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::{thread, vec::Vec};
 
 /// Inserts a prefix with its length and data for a value.
 fn put(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
@@ -158,6 +159,74 @@ fn what_stays_is_always_found() {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let [a, b, c, d] = random.to_be_bytes();
             let (len, data) = (17 + u32::from(d) % 15, [10, a % 8, b, c]);
+            if d & 64 == 0 {
+                put(&trie, &mut heap, len, data);
+            } else {
+                // One reserve, and sometimes no memory for a copy, so that there are vacant slots.
+                heap.budget = (a & 1 == 0).then_some(1);
+                take(&trie, &mut heap, len, data);
+                heap.budget = None;
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
+    // SAFETY: the trie gives up a block of the heap, and no value is used any more.
+    let free = |block, layout| unsafe { heap.free(block, layout) };
+    trie.clear(free, || {});
+}
+
+#[test]
+fn a_walk_visits_what_stays_once_and_in_order() {
+    let rounds: u32 = if cfg!(miri) { 30 } else { 20_000 };
+    let geometry = Geometry::new(4, 8).expect("valid");
+    let mut trie = Trie::new(geometry);
+    let mut heap = Heap::default();
+    let staying = |row: &Row| row.prefixlen == 16 || row.data[2] < 8;
+    for i in 0..8 {
+        put(&trie, &mut heap, 16, [10, i, 0, 0]);
+        put(&trie, &mut heap, 26, [10, i, i, 0]);
+    }
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for chunk in [1, 5] {
+            let (trie, done) = (&trie, &done);
+            scope.spawn(move || {
+                // SAFETY: retired blocks are kept until the threads have ended.
+                let reader = unsafe { Reader::assume() };
+                // Acquire: partner of the Release below.
+                while !done.load(Ordering::Acquire) {
+                    let mut rows: Vec<Row> = Vec::new();
+                    loop {
+                        let (last, before) = (rows.last().cloned(), rows.len());
+                        let position = last.as_ref().map(|row| {
+                            Prefix::new(&geometry, row.prefixlen, &row.data).expect("valid")
+                        });
+                        trie.walk(&reader, position, |entry| {
+                            rows.push(row(&entry, 4));
+                            rows.len() - before < chunk
+                        });
+                        if rows.len() == before {
+                            break;
+                        }
+                    }
+                    for pair in rows.windows(2) {
+                        let (a, b) = (&pair[0], &pair[1]);
+                        assert!(
+                            order((a.prefixlen, &a.data), (b.prefixlen, &b.data)).is_lt(),
+                            "a walk does not go back: {a:?}, {b:?}"
+                        );
+                    }
+                    let stayed = rows.iter().filter(|row| staying(row)).count();
+                    assert_eq!(stayed, 16, "what stays is visited");
+                }
+            });
+        }
+        let mut random = 1u32;
+        for _ in 0..rounds {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let [a, b, c, d] = random.to_be_bytes();
+            // Between the prefixes that stay.
+            let (len, data) = (17 + u32::from(d) % 16, [10, a % 8, 64 | b % 8, c]);
             if d & 64 == 0 {
                 put(&trie, &mut heap, len, data);
             } else {

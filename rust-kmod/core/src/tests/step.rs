@@ -57,6 +57,15 @@ impl Fixture {
             Op::Next((len, data)) => {
                 let expected = self.model.next((*len, data)).cloned();
                 assert_eq!(self.next(Some((*len, data))), expected, "next after /{len}");
+                let rest = match self.model.position((*len, data)) {
+                    Ok(i) => i + 1,
+                    Err(i) => i,
+                };
+                assert_eq!(
+                    self.walk_from((*len, data), 1 + value as usize % 7),
+                    self.model.rows[rest..],
+                    "a walk from /{len} visits what follows it, whether or not it is there"
+                );
                 Ok(())
             }
         };

@@ -166,6 +166,34 @@ fn vacant_slots_are_passed_over() {
     );
 }
 
+/// A walk from a position without an entry, which a leaf covers, while that leaf becomes a node
+/// whose first entry is before the position.
+#[test]
+fn a_walk_from_an_absent_position_does_not_go_back() {
+    beside(
+        &[(16, [10, 2, 0, 0]), (16, [10, 3, 0, 0])],
+        &[],
+        |world, reader| {
+            let geometry = geometry();
+            let position = Prefix::new(&geometry, 24, &[10, 2, 5, 0]).expect("valid");
+            let mut first = None;
+            world.trie.walk(reader, Some(position), |entry| {
+                first = Some((entry.prefixlen(), entry.data().nth(2)));
+                false
+            });
+            assert!(
+                matches!(first, Some((16, Some(0)) | (24, Some(9)))),
+                "what follows the position: {first:?}"
+            );
+        },
+        |world| {
+            world.insert((24, [10, 2, 1, 0]), 2);
+            world.insert((24, [10, 2, 9, 0]), 3);
+            world.grace(&[]);
+        },
+    );
+}
+
 #[test]
 fn a_chain_of_nodes_is_unlinked_under_its_readers() {
     beside(
