@@ -30,12 +30,14 @@ use kernel::{
             flags,
             BtfType,
             CreateAttr,
+            Elems,
             Key,
             NewKey,
             NewMap,
             Operations,
             RawMap,
             Reader,
+            Sink,
             Source,
             UpdateMode,
             Value, //
@@ -155,12 +157,11 @@ fn new_entry(block: Option<NonNull<u8>>, value: Source<'_>) -> Result<NewEntry> 
 }
 
 /// Stores the key of `entry`.
-fn store_key(entry: Entry<'_>, next: NewKey<'_>) -> Result {
-    let next = next.bytes();
-    let (prefixlen, data) = next.split_at_mut_checked(PREFIXLEN_SIZE).ok_or(EINVAL)?;
-    prefixlen.copy_from_slice(&entry.prefixlen().to_ne_bytes());
-    entry.copy_data_to(data);
-    Ok(())
+fn store_key(entry: Entry<'_>, key: &mut NewKey<'_>) {
+    let data = entry.stored_data();
+    key.write(0, &entry.prefixlen().to_ne_bytes());
+    key.write(PREFIXLEN_SIZE, data);
+    key.clear(PREFIXLEN_SIZE + data.len());
 }
 
 fn errno(error: TrieError) -> Error {
@@ -279,16 +280,81 @@ impl Operations for LpmMtrie {
             self.writers.write(alloc, |writer| {
                 // SAFETY: As in `update()`.
                 let mut trie = unsafe { self.trie.writer() };
-                trie.remove(&mut Blocks(writer), prefix).map_err(errno)
+                let removed = trie.remove(&mut Blocks(writer), prefix);
+                removed.map(drop).map_err(errno)
             })
         })?
+    }
+
+    fn lookup_prefix<'a>(
+        &'a self,
+        _map: &'a RawMap,
+        key: Key<'_>,
+        reader: &'a Reader,
+    ) -> Option<(u32, Value<'a>)> {
+        let (prefixlen, value) = self
+            .with_prefix(key, |prefix| {
+                in_section(|section| {
+                    let found = self.trie.longest_match(section, prefix)?;
+                    Some((found.prefixlen(), found.value_ptr()))
+                })
+            })
+            .ok()??;
+        // SAFETY: As in `lookup()`.
+        Some((prefixlen, unsafe { Value::new(value, reader) }))
+    }
+
+    fn take(
+        &self,
+        _map: &RawMap,
+        key: Key<'_>,
+        to: Sink<'_>,
+        alloc: &mut Allocator<'_>,
+    ) -> Result {
+        self.with_prefix(key, |prefix| {
+            self.writers.write(alloc, |writer| {
+                // SAFETY: As in `update()`.
+                let mut trie = unsafe { self.trie.writer() };
+                let value = trie.remove(&mut Blocks(writer), prefix).map_err(errno)?;
+                // SAFETY: The value of an entry is aligned to 8, and has the size of the map's
+                // values. It is not freed yet: interrupts are off until `writer` is given back, and
+                // no grace period ends meanwhile that has begun since the removal.
+                unsafe { to.copy_from(value) };
+                Ok(())
+            })
+        })?
+    }
+
+    fn walk(
+        &self,
+        _map: &RawMap,
+        position: Option<Key<'_>>,
+        elems: &mut Elems<'_>,
+        reader: &Reader,
+    ) -> Result {
+        let walk = |position: Option<Prefix<'_>>| {
+            in_section(|section| {
+                self.trie.walk(section, position, |entry| {
+                    // SAFETY: As in `lookup()`.
+                    let value = unsafe { Value::new(entry.value_ptr(), reader) };
+                    elems.push(value, |key| store_key(entry, key))
+                })
+            })
+        };
+        match position {
+            Some(key) => self.with_prefix(key, |prefix| walk(Some(prefix))),
+            None => {
+                walk(None);
+                Ok(())
+            }
+        }
     }
 
     fn next_key(
         &self,
         _map: &RawMap,
         key: Option<Key<'_>>,
-        next: NewKey<'_>,
+        mut next: NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
         in_section(|section| {
@@ -299,7 +365,8 @@ impl Operations for LpmMtrie {
                     .unwrap_or_else(|_| self.trie.first(section)),
                 None => self.trie.first(section),
             };
-            store_key(entry.ok_or(ENOENT)?, next)
+            store_key(entry.ok_or(ENOENT)?, &mut next);
+            Ok(())
         })
     }
 

@@ -138,9 +138,9 @@ reproducible() {
 # without the later ones. What only a module needs is a part of its own, so that the
 # in-tree form is the others of its parts, without a rule about single patches.
 # shellcheck disable=SC2034  # used by the scripts that source this file
-stacks=(1-sleepable-updates 2-map-types-from-modules 3-lpm-mtrie 3-lpm-mtrie/module)
+stacks=(1-sleepable-updates 2-lpm-match-length 3-map-types-from-modules 4-lpm-mtrie 4-lpm-mtrie/module)
 # shellcheck disable=SC2034  # used by series
-in_tree_stacks=(1-sleepable-updates 3-lpm-mtrie)
+in_tree_stacks=(1-sleepable-updates 2-lpm-match-length 4-lpm-mtrie)
 
 # series_patches PART…: their patches, in order. A cover letter (0000) is none.
 series_patches() {

@@ -231,22 +231,9 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Copies the key data to `to`, as much of it as fits.
-    pub fn copy_data_to(&self, to: &mut [u8]) {
-        let stored = self.entry.data(self.geometry);
-        if let (Ok(to), Ok(from)) = (
-            <&mut [u8; 4]>::try_from(&mut *to),
-            <&[u8; 4]>::try_from(stored),
-        ) {
-            // At once: the loops below become calls.
-            *to = *from;
-            return;
-        }
-        for (to, from) in to.iter_mut().zip(stored) {
-            *to = *from;
-        }
-        for to in to.iter_mut().skip(stored.len()) {
-            *to = 0;
-        }
+    /// [`data`](Self::data) up to what is nothing but zeroes.
+    #[inline]
+    pub fn stored_data(&self) -> &'a [u8] {
+        self.entry.data(self.geometry)
     }
 }

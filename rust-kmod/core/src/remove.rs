@@ -53,11 +53,16 @@ impl Held<'_> {
 }
 
 impl Writer<'_> {
-    /// Removes the entry of exactly `prefix` and retires it.
+    /// Removes the entry of exactly `prefix` and retires it. Returns where its value is until the
+    /// grace period is over.
     ///
     /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: there is no room to retire it; no
     /// other lack of memory makes it fail. After an error nothing has changed.
-    pub fn remove<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) -> Result<(), Error> {
+    pub fn remove<M: Memory>(
+        &mut self,
+        mem: &mut M,
+        prefix: Prefix<'_>,
+    ) -> Result<NonNull<u8>, Error> {
         let trie = self.trie;
         if prefix.data().len() != trie.geometry.data_size() {
             return Err(Error::Missing);
@@ -97,7 +102,7 @@ impl Writer<'_> {
             self.shrink_all(mem, prefix, LOWEST);
         }
         self.tidy(mem, prefix);
-        Ok(())
+        Ok(entry.ptr())
     }
 
     /// Unlinks the nodes on the way to `prefix` that hold nothing but its entry, which is in `end`,

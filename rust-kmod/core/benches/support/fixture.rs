@@ -87,7 +87,8 @@ impl Mtrie {
                 return count;
             };
             let mut data = [0; N];
-            entry.copy_data_to(&mut data);
+            let stored = entry.stored_data();
+            data[..stored.len()].copy_from_slice(stored);
             key = Some((entry.prefixlen(), data));
             count += 1;
         }

@@ -7,7 +7,7 @@ use super::{
     model::{Model, Row},
 };
 use crate::{Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
-use std::{vec, vec::Vec};
+use std::vec::Vec;
 
 pub(super) struct Fixture {
     pub(super) trie: Trie,
@@ -17,9 +17,14 @@ pub(super) struct Fixture {
 }
 
 pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
-    let mut data = vec![0xa5; data_size];
-    entry.copy_data_to(&mut data);
+    let data: Vec<u8> = entry.data().collect();
+    assert_eq!(data.len(), data_size, "an entry has the data of a key");
     assert!(entry.has_data(&data), "an entry has the data that it gives");
+    let (stored, beyond) = data.split_at(entry.stored_data().len());
+    assert!(
+        stored == entry.stored_data() && beyond.iter().all(|byte| *byte == 0),
+        "beyond what is stored there is nothing but zeroes"
+    );
     // SAFETY: fixtures use values of 8 bytes, written before insertion and not changed.
     let value = unsafe { entry.value_ptr().cast::<u64>().read() };
     Row {
@@ -112,6 +117,7 @@ impl Fixture {
         let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
         // SAFETY: as in `insert`.
         let result = unsafe { self.trie.writer() }.remove(&mut self.heap, prefix);
+        let result = result.map(drop);
         if result.is_ok() {
             assert!(self.model.remove(key), "what is removed was there");
         }
