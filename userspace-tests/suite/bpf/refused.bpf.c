@@ -32,17 +32,6 @@ int map_peek_elem(struct __sk_buff *skb)
 	return bpf_map_peek_elem(&lpm, &value);
 }
 
-static long each(void *map, const void *key, void *value, void *ctx)
-{
-	return 0;
-}
-
-SEC("classifier")
-int for_each_map_elem(struct __sk_buff *skb)
-{
-	return bpf_for_each_map_elem(&lpm, each, (void *)0, 0);
-}
-
 SEC("classifier")
 int map_lookup_percpu_elem(struct __sk_buff *skb)
 {

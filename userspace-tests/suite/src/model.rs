@@ -2,7 +2,7 @@
 //! What an LPM map should answer, slowly: an ordered list, and a search for
 //! each prefixlen.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use libc::{EEXIST, EINVAL, ENOENT, ENOSPC};
 
@@ -57,18 +57,23 @@ impl Model {
     }
 
     pub fn delete(&mut self, key: &[u8]) -> Result<(), i32> {
+        self.take(key).map(drop)
+    }
+
+    /// Deletes a prefix; its value.
+    pub fn take(&mut self, key: &[u8]) -> Result<Vec<u8>, i32> {
         let prefix = Prefix::from_key(key);
         if prefix.len > self.bits {
             return Err(EINVAL);
         }
-        self.entries.remove(&prefix).ok_or(ENOENT)?;
+        let (_, value) = self.entries.remove(&prefix).ok_or(ENOENT)?;
         if let Some(count) = self.lengths.get_mut(&prefix.len) {
             *count -= 1;
             if *count == 0 {
                 self.lengths.remove(&prefix.len);
             }
         }
-        Ok(())
+        Ok(value)
     }
 
     /// The value of the longest prefix that covers `key`.
@@ -106,14 +111,25 @@ impl Model {
         let next = match known {
             Some(prefix) => self
                 .entries
-                .range((
-                    std::ops::Bound::Excluded(prefix),
-                    std::ops::Bound::Unbounded,
-                ))
+                .range((Bound::Excluded(prefix), Bound::Unbounded))
                 .next(),
             None => self.entries.iter().next(),
         };
         next.map(|(_, (key, _))| key.clone()).ok_or(ENOENT)
+    }
+
+    /// The element that follows `position` in order, whether or not that is there; the first one
+    /// for none.
+    pub fn after(&self, position: Option<&[u8]>) -> Result<(Vec<u8>, Vec<u8>), i32> {
+        let start = match position.map(Prefix::from_key) {
+            Some(prefix) if prefix.len > self.bits => return Err(EINVAL),
+            Some(prefix) => Bound::Excluded(prefix),
+            None => Bound::Unbounded,
+        };
+        let mut rest = self.entries.range((start, Bound::Unbounded));
+        rest.next()
+            .map(|(_, element)| element.clone())
+            .ok_or(ENOENT)
     }
 
     /// A key that is there: the first one at `key` or behind it, or the first of all.

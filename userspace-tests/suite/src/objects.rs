@@ -33,4 +33,5 @@ pub const ON_REQUEST: &[u8] = object!("on_request");
 pub const REENTER: &[u8] = object!("reenter");
 pub const BY_SYSCALL_PROGRAM: &[u8] = object!("by_syscall_program");
 pub const PARKED: &[u8] = object!("parked");
+pub const WALK: &[u8] = object!("walk");
 pub const BENCH: &[u8] = object!("bench");

@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use aya_obj::generated::bpf_cmd;
+use aya_obj::generated::{bpf_attach_type, bpf_cmd};
 use lpm_mtrie::sys::map::MapAttr;
 
 /// More than the kernel's `union bpf_attr`, which says E2BIG to bytes that it does not know.
@@ -140,6 +140,16 @@ impl RawCall {
             .put_fd(0, program)
             .put32(8, packet.len() as u32)
             .put_memory(16, &packet)
+    }
+
+    /// A link of an iterator program to the elements of a map.
+    pub fn iterator_over(program: BorrowedFd<'_>, map: BorrowedFd<'_>) -> Self {
+        let info = (map.as_raw_fd() as u32).to_ne_bytes();
+        Self::new(bpf_cmd::BPF_LINK_CREATE as u32)
+            .put_fd(0, program)
+            .put32(8, bpf_attach_type::BPF_TRACE_ITER as u32)
+            .put_memory(16, &info)
+            .put32(24, info.len() as u32)
     }
 
     /// What the kernel has written to the call's memory number `index`.

@@ -58,10 +58,11 @@ impl Calls {
             6..9 => self.delete(random, target),
             9..12 => self.lookup(random, target),
             12..15 => self.next_key(random, target),
-            15 => self.refused(random, target),
+            15 => self.take(random, target),
             16 => self.update_batch(random, target),
             17 => self.delete_batch(random, target),
-            _ => self.lookup_batch(random, target),
+            18 => self.read_batch(random, target, true),
+            _ => self.read_batch(random, target, false),
         }
     }
 
@@ -235,25 +236,38 @@ impl Calls {
         Ok(())
     }
 
-    /// Commands that LPM maps do not have.
-    fn refused(&mut self, random: &mut Random, target: &mut Target) -> Result<()> {
+    fn take(&mut self, random: &mut Random, target: &mut Target) -> Result<()> {
         let key = target.keys.draw(random);
-        let value = vec![0; target.shape.value as usize];
+        let room = vec![0; target.shape.value as usize];
         let places = [
             self.place(Part::Key, &key, random),
-            self.place(Part::Value, &value, random),
+            self.place(Part::Value, &room, random),
         ];
         let what = ("lookup_and_delete", BPF_MAP_LOOKUP_AND_DELETE_ELEM);
         let made = self.element(random, what, target, places, 0);
-        ensure!(made.result.is_err(), "lookup_and_delete succeeded");
-
-        let call = RawCall::new(BPF_MAP_LOOKUP_AND_DELETE_BATCH as u32)
-            .put64(16, places[0].address)
-            .put64(24, places[1].address)
-            .put32(32, 1);
-        let what = "lookup_and_delete_batch";
-        let made = self.make(random, what, call, (36, target), 56);
-        ensure!(made.result.is_err(), "lookup_and_delete_batch succeeded");
+        let want = if !made.sound {
+            Ok(room.clone())
+        } else if target.frozen {
+            Err(EPERM)
+        } else if places[0].room < key.len() {
+            Err(EFAULT)
+        } else {
+            // What cannot be copied is lost.
+            let taken = target.model.take(&key);
+            taken.and_then(|value| {
+                (places[1].room >= room.len())
+                    .then_some(value)
+                    .ok_or(EFAULT)
+            })
+        };
+        let found = made.result.is_ok();
+        made.expect(true, || want.clone().map(drop))
+            .with_context(|| format!("lookup_and_delete of {key:?}"))?;
+        let got = found.then(|| self.arena.get(places[1], room.len()));
+        ensure!(
+            got.is_none() || got == want.ok(),
+            "lookup_and_delete of {key:?} gave {got:?}"
+        );
         Ok(())
     }
 }
@@ -363,9 +377,14 @@ impl Calls {
             .with_context(|| format!("delete_batch of {count}"))
     }
 
-    fn lookup_batch(&mut self, random: &mut Random, target: &mut Target) -> Result<()> {
+    /// BPF_MAP_LOOKUP_BATCH, or BPF_MAP_LOOKUP_AND_DELETE_BATCH.
+    fn read_batch(&mut self, random: &mut Random, target: &mut Target, take: bool) -> Result<()> {
         let (key_size, value_size) = (target.map.key_size(), target.map.value_size());
-        let count = self.count(random);
+        let count = match take {
+            // As many as are taken before the first is copied.
+            true => random.below(10),
+            false => self.count(random),
+        };
         let cursor = target.keys.draw(random);
         let room = |size| vec![0; size * count.min(10)];
         let places = [
@@ -378,40 +397,48 @@ impl Calls {
             self.place(Part::Value, &room(value_size), random),
         ];
         let flags = self.elem_flags(random);
-        let what = ("lookup_batch", BPF_MAP_LOOKUP_BATCH);
+        let what = match take {
+            true => ("lookup_and_delete_batch", BPF_MAP_LOOKUP_AND_DELETE_BATCH),
+            false => ("lookup_batch", BPF_MAP_LOOKUP_BATCH),
+        };
         let made = self.batch(random, what, target, places, count, flags);
 
-        let mut previous = (places[0].address != 0).then_some(cursor);
+        let mut position = (places[0].address != 0).then_some(cursor);
+        let readable = position.is_none() || places[0].room >= key_size;
+        let mut want = match flags {
+            _ if take && target.frozen => Err(EPERM),
+            0 if count > 0 && !readable => Err(EFAULT),
+            0 => Ok(()),
+            _ => Err(EINVAL),
+        };
         let mut found: Vec<(Vec<u8>, Vec<u8>)> = vec![];
-        let readable = previous.is_none() || places[0].room >= key_size;
-        let mut want = Ok(());
-        if flags != 0 {
-            want = Err(EINVAL);
-        } else if count > 0 && !readable {
-            want = Err(EFAULT);
-        }
         while want.is_ok() && found.len() < count {
-            let index = found.len();
-            match target.model.next_key(previous.as_deref()) {
+            match target.model.after(position.as_deref()) {
                 Err(errno) => want = Err(errno),
-                Ok(key) => {
-                    let value = target.model.lookup(&key).unwrap_or_default();
-                    let fits = self.nth(places[2], index, key_size).is_some()
-                        && self.nth(places[3], index, value_size).is_some();
-                    want = if fits { Ok(()) } else { Err(EFAULT) };
-                    previous = Some(key.clone());
+                Ok((key, value)) => {
+                    position = Some(key.clone());
                     found.push((key, value));
                 }
             }
         }
-        let reached = matches!(want, Ok(()) | Err(ENOENT));
-        if reached && !found.is_empty() && places[1].room < key_size {
-            want = Err(EFAULT);
+        if take && made.sound {
+            // Those that cannot be copied are lost.
+            for (key, _) in &found {
+                target.model.delete(key).expect("the model has it");
+            }
+        }
+        if let Some(last) = found.len().checked_sub(1) {
+            let fits = self.nth(places[2], last, key_size).is_some()
+                && self.nth(places[3], last, value_size).is_some()
+                && places[1].room >= key_size;
+            if !fits {
+                want = Err(EFAULT);
+            }
         }
         let (sound, result) = (made.sound, made.result);
         let done = made.call.get32(32) as usize;
         made.expect(true, || want)
-            .with_context(|| format!("lookup_batch of {count}"))?;
+            .with_context(|| format!("{} of {count}", what.0))?;
         if sound && count > 0 && matches!(result, Ok(()) | Err(ENOENT)) {
             let got: Vec<_> = (0..done)
                 .map_while(|index| {
@@ -419,7 +446,7 @@ impl Calls {
                     Some((key, self.nth(places[3], index, value_size)?))
                 })
                 .collect();
-            ensure!(got == found, "lookup_batch of {count} gave other elements");
+            ensure!(got == found, "{} of {count} gave other elements", what.0);
         }
         Ok(())
     }

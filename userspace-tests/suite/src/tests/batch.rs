@@ -2,7 +2,8 @@
 //! The batch commands: counts of what was done, and where they stop.
 
 use anyhow::Result;
-use libc::{EINVAL, ENOENT, ENOSPC};
+use aya_obj::generated::bpf_cmd;
+use libc::{EFAULT, EINVAL, ENOENT, ENOSPC};
 
 use crate::{
     check,
@@ -10,16 +11,19 @@ use crate::{
     maps::{self, IPV4, Shape, value},
     model::{ANY, EXIST, NOEXIST},
     prefix::v4,
+    raw_call::RawCall,
 };
 
 pub const TESTS: &[Test] = &[
     Test::both("batch_update", update),
     Test::both("batch_update_stops_at_the_error", update_stops),
     Test::both("batch_lookup", lookup),
-    Test::both("batch_lookup_cursors", cursors),
+    Test::mtrie("batch_cursor_is_a_position", cursors),
+    Test::mtrie("batch_walk_ends_while_the_map_changes", walk_while_changing),
     Test::both("batch_of_none", none),
     Test::both("batch_delete", delete),
-    Test::both("batch_lookup_and_delete_is_refused", lookup_and_delete),
+    Test::mtrie("batch_lookup_and_delete", lookup_and_delete),
+    Test::mtrie("batch_flags_are_refused", flags),
 ];
 
 /// `count` disjoint prefixes, already in the map's order.
@@ -101,34 +105,35 @@ fn lookup(on: Type) -> Result<()> {
     check::errno(empty.lookup_batch(None, 4).result, ENOENT, "an empty map")
 }
 
-/// A cursor is a key, and one that is not in the map starts over, as in get_next_key.
+/// A cursor is any key, in the map or not: what follows it in the map's order comes next.
 fn cursors(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
-    let all = elements(10);
+    let mut all = elements(10);
+    all.push((v4([10, 0, 0, 0], 8), value(8)));
     check::ok(map.update_batch(&all, ANY).result, "fill")?;
-    for (what, cursor) in [
-        ("a key that is not there", v4([99, 0, 0, 0], 8)),
-        ("a longer prefix of a present one", v4([10, 3, 0, 0], 17)),
-        ("a length that cannot be", v4([10, 3, 0, 0], 33)),
+    for (what, cursor, next) in [
+        ("in front of all", v4([1, 0, 0, 0], 8), 0),
+        ("a prefix that comes after all", v4([99, 0, 0, 0], 8), 11),
+        ("a prefix that covers all", v4([0, 0, 0, 0], 0), 11),
+        ("between two prefixes", v4([10, 3, 0, 0], 15), 4),
+        ("covered by a prefix", v4([10, 3, 0, 0], 17), 3),
+        ("in front of a subtree", v4([10, 5, 0, 0], 16), 6),
+        ("bits beyond the length", v4([10, 3, 255, 255], 16), 4),
     ] {
-        let batch = map.lookup_batch(Some(&cursor), 4);
-        check::ok(batch.result, what)?;
-        check::equal(batch.elements, all[..4].to_vec(), what)?;
+        let batch = map.lookup_batch(Some(&cursor), 20);
+        check::errno(batch.result, ENOENT, what)?;
+        check::equal(batch.elements, all[next..].to_vec(), what)?;
     }
-    let batch = map.lookup_batch(Some(&v4([10, 3, 255, 255], 16)), 4);
-    check::equal(
-        batch.elements,
-        all[4..8].to_vec(),
-        "bits beyond the length do not count in a cursor",
-    )?;
+    let bad = map.lookup_batch(Some(&v4([10, 3, 0, 0], 33)), 4);
+    check::errno(bad.result, EINVAL, "a length that cannot be")?;
 
     let first = map.lookup_batch(None, 4);
     map.delete(&all[3].0)?;
-    let again = map.lookup_batch(Some(&first.next), 4);
+    let next = map.lookup_batch(Some(&first.next), 4);
     check::equal(
-        again.elements,
-        [&all[..3], &all[4..5]].concat(),
-        "the cursor's prefix was deleted: from the start",
+        next.elements,
+        all[4..8].to_vec(),
+        "the cursor's prefix was deleted, and the walk goes on",
     )?;
     map.update(&v4([10, 4, 128, 0], 17), &value(4), ANY)?;
     let batch = map.lookup_batch(Some(&all[2].0), 1);
@@ -137,6 +142,30 @@ fn cursors(on: Type) -> Result<()> {
         vec![(v4([10, 4, 128, 0], 17), value(4))],
         "a prefix that came after the cursor was given is seen",
     )
+}
+
+/// Each element is inserted again, shifted, as soon as a batch has brought it.
+fn walk_while_changing(on: Type) -> Result<()> {
+    let map = maps::create(on, IPV4)?;
+    let all = elements(200);
+    check::ok(map.update_batch(&all, ANY).result, "fill")?;
+    let (mut seen, mut cursor) = (vec![], None);
+    loop {
+        let batch = map.lookup_batch(cursor.as_deref(), 7);
+        for (key, value) in &batch.elements {
+            map.delete(key)?;
+            let behind = v4([10, key[5], 1, 0], 24);
+            map.update(&behind, value, ANY)?;
+        }
+        seen.extend(batch.elements);
+        if batch.result.is_err() {
+            check::errno(batch.result, ENOENT, "the end")?;
+            break;
+        }
+        cursor = Some(batch.next);
+        check::holds(seen.len() <= 200, "a walk ends")?;
+    }
+    check::holds(seen == all, "what was there at first, each once")
 }
 
 fn none(on: Type) -> Result<()> {
@@ -167,11 +196,57 @@ fn delete(on: Type) -> Result<()> {
 }
 
 fn lookup_and_delete(on: Type) -> Result<()> {
-    /// ENOTSUPP of the kernel, which has no name in userspace.
-    const ENOTSUPP: i32 = 524;
+    let map = maps::create(on, IPV4)?;
+    let all = elements(10);
+    check::ok(map.update_batch(&all, ANY).result, "fill")?;
+    let first = map.lookup_and_delete_batch(None, 4);
+    check::ok(first.result, "four of ten")?;
+    check::equal(first.elements, all[..4].to_vec(), "the first four")?;
+    check::equal(map.keys(20)?.len(), 6, "they are gone")?;
+    let rest = map.lookup_and_delete_batch(Some(&first.next), 10);
+    check::errno(rest.result, ENOENT, "the end comes before the tenth")?;
+    check::equal(rest.elements, all[4..].to_vec(), "the other six")?;
+    check::errno(map.next_key(None), ENOENT, "the map is empty")?;
+
+    // More than is read at once.
+    let many = Shape {
+        max_entries: 65_536,
+        ..IPV4
+    };
+    let map = maps::create(on, many)?;
+    let all: Vec<_> = (0..5000u32)
+        .map(|n| {
+            let [_, _, a, b] = n.to_be_bytes();
+            (v4([10, a, b, 0], 24), value(u64::from(n)))
+        })
+        .collect();
+    check::ok(map.update_batch(&all, ANY).result, "fill")?;
+    let batch = map.lookup_and_delete_batch(None, 4999);
+    check::ok(batch.result, "all but one")?;
+    check::holds(batch.elements == all[..4999], "in order")?;
+    check::equal(map.keys(10)?, vec![all[4999].0.clone()], "one is left")?;
+
+    let cmd = bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
+    let mut call = RawCall::batch(cmd, map.fd(), &[0; 8], &[0; 8], &[], 1).put64(24, 0);
+    // SAFETY: the call's memory holds what its addresses point to, but for a null one.
+    check::equal(unsafe { call.make() }, Err(EFAULT), "no room for its value")?;
+    check::errno(map.next_key(None), ENOENT, "it is lost")
+}
+
+fn flags(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     check::ok(map.update_batch(&elements(3), ANY).result, "fill")?;
-    let batch = map.lookup_and_delete_batch(None, 3);
-    check::errno(batch.result, ENOTSUPP, "LPM maps have no such batch")?;
-    check::equal(map.keys(20)?.len(), 3, "nothing was deleted")
+    for cmd in [
+        bpf_cmd::BPF_MAP_LOOKUP_BATCH,
+        bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH,
+    ] {
+        for (at, what) in [(40, "elem_flags"), (48, "flags")] {
+            let call = RawCall::batch(cmd, map.fd(), &[0; 8], &[0; 24], &[0; 24], 3);
+            let mut call = call.put64(8, 0).put64(at, 1);
+            // SAFETY: the call's memory holds what its addresses point to.
+            let result = unsafe { call.make() };
+            check::equal(result, Err(EINVAL), what)?;
+        }
+    }
+    check::equal(map.keys(10)?.len(), 3, "nothing was deleted")
 }

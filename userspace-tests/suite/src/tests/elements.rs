@@ -19,7 +19,7 @@ pub const TESTS: &[Test] = &[
     Test::both("elements_full_map", full_map),
     Test::both("elements_too_long_prefix", too_long_prefix),
     Test::both("elements_host_bits", host_bits),
-    Test::both("elements_lookup_and_delete_is_refused", lookup_and_delete),
+    Test::mtrie("elements_lookup_and_delete", lookup_and_delete),
 ];
 
 /// BPF_F_LOCK, for values with a spin lock.
@@ -230,15 +230,28 @@ fn host_bits(on: Type) -> Result<()> {
 }
 
 fn lookup_and_delete(on: Type) -> Result<()> {
-    /// ENOTSUPP of the kernel, which has no name in userspace.
-    const ENOTSUPP: i32 = 524;
     let map = maps::create(on, IPV4)?;
-    let key = v4([10, 0, 0, 0], 8);
-    map.update(&key, &value(1), ANY)?;
+    let [short, long] = [8, 16].map(|len| v4([10, 0, 0, 0], len));
+    map.update(&short, &value(8), ANY)?;
+    map.update(&long, &value(16), ANY)?;
     check::errno(
-        map.lookup_and_delete(&key, 0),
-        ENOTSUPP,
-        "LPM maps have no such command",
+        map.lookup_and_delete(&v4([10, 0, 0, 0], 24), 0),
+        ENOENT,
+        "a prefix that others cover is not there",
     )?;
-    check::equal(map.lookup(&key, 0)?, value(1), "nothing was deleted")
+    check::errno(
+        map.lookup_and_delete(&v4([10, 0, 0, 0], 33), 0),
+        EINVAL,
+        "a length that cannot be",
+    )?;
+    for flags in [1, LOCK, 1 << 32] {
+        let why = format!("flags {flags:#x}");
+        check::errno(map.lookup_and_delete(&long, flags), EINVAL, &why)?;
+    }
+    check::equal(map.keys(10)?.len(), 2, "nothing was deleted")?;
+    check::equal(map.lookup_and_delete(&long, 0)?, value(16), "its value")?;
+    check::equal(map.keys(10)?, vec![short.clone()], "the other one stays")?;
+    check::errno(map.lookup_and_delete(&long, 0), ENOENT, "it is gone")?;
+    check::equal(map.lookup_and_delete(&short, 0)?, value(8), "the last one")?;
+    check::errno(map.next_key(None), ENOENT, "the map is empty")
 }

@@ -24,6 +24,7 @@ mod kernel_map_tests;
 mod loading;
 mod lock;
 mod map_fields;
+mod matched_length;
 mod matching;
 mod memcg;
 mod module;
@@ -44,6 +45,7 @@ mod tokens;
 mod tools;
 mod torture;
 mod values_in_programs;
+mod walks;
 
 use crate::{command, fault_injection, harness::Test, kernel_module};
 
@@ -70,6 +72,8 @@ pub fn all() -> Vec<Test> {
         values_in_programs::TESTS,
         torture::TESTS,
         map_fields::TESTS,
+        matched_length::TESTS,
+        walks::TESTS,
         helpers::TESTS,
         inner::TESTS,
         inner_sleepable::TESTS,

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs that walk the map: bpf_for_each_map_elem() with callbacks that look
+ * at the map, and that change it, and an iterator over its elements. What they
+ * visit is told by src/tests/walks.rs's view of `seen`.
+ */
+#include <linux/bpf.h>
+#include <linux/errno.h>
+#include <bpf/bpf_helpers.h>
+#include "lpm.bpf.h"
+
+struct element {
+	struct key key;
+	__u64 value;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, struct element);
+} seen SEC(".maps");
+
+struct walk {
+	__u32 visited;
+	__u32 stop_after;
+};
+
+static void note(struct walk *walk, const struct key *key, const __u64 *value)
+{
+	struct element element = { *key, *value };
+	__u32 index = walk->visited++;
+
+	bpf_map_update_elem(&seen, &index, &element, BPF_ANY);
+}
+
+static long look(void *map, const struct key *key, __u64 *value, struct walk *walk)
+{
+	note(walk, key, value);
+	return walk->visited == walk->stop_after;
+}
+
+SEC("classifier")
+int visit_all(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+
+	return bpf_for_each_map_elem(&lpm, look, &walk, 0);
+}
+
+SEC("classifier")
+int visit_two(struct __sk_buff *skb)
+{
+	struct walk walk = { .stop_after = 2 };
+
+	return bpf_for_each_map_elem(&lpm, look, &walk, 0);
+}
+
+SEC("classifier")
+int visit_with_flags(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+
+	return bpf_for_each_map_elem(&lpm, look, &walk, 1) == -EINVAL;
+}
+
+static long double_value(void *map, const struct key *key, __u64 *value, struct walk *walk)
+{
+	*value *= 2;
+	return 0;
+}
+
+SEC("classifier")
+int double_all(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+
+	return bpf_for_each_map_elem(&lpm, double_value, &walk, 0);
+}
+
+static long delete(void *map, const struct key *key, __u64 *value, struct walk *walk)
+{
+	note(walk, key, value);
+	bpf_map_delete_elem(&lpm, key);
+	return 0;
+}
+
+SEC("classifier")
+int delete_all(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+
+	return bpf_for_each_map_elem(&lpm, delete, &walk, 0);
+}
+
+/* At 10.n/16: inserts a prefix behind the walk and one ahead of it, deletes
+ * 10.(n + 1)/16, and gives 10.(n + 2)/16 another value.
+ */
+static long change(void *map, const struct key *key, __u64 *value, struct walk *walk)
+{
+	struct key behind = { 32, { 10, key->data[1], 0, 1 } };
+	struct key ahead = { 24, { 10, key->data[1] + 1, 7, 0 } };
+	struct key next = { 16, { 10, key->data[1] + 1 } };
+	struct key after_next = { 16, { 10, key->data[1] + 2 } };
+	__u64 new = 1000;
+
+	note(walk, key, value);
+	if (key->prefixlen != 16 || key->data[1] != 0)
+		return 0;
+	bpf_map_update_elem(&lpm, &behind, &new, BPF_NOEXIST);
+	bpf_map_update_elem(&lpm, &ahead, &new, BPF_NOEXIST);
+	bpf_map_delete_elem(&lpm, &next);
+	bpf_map_update_elem(&lpm, &after_next, &new, BPF_EXIST);
+	return 0;
+}
+
+SEC("classifier")
+int change_while_walking(struct __sk_buff *skb)
+{
+	struct walk walk = {};
+
+	return bpf_for_each_map_elem(&lpm, change, &walk, 0);
+}
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct key *key;
+	__u64 *value;
+};
+
+SEC("iter/bpf_map_elem")
+int dump(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct key *key = ctx->key;
+	__u64 *value = ctx->value;
+	struct element element;
+
+	if (!key || !value)
+		return 0;
+	element.key = *key;
+	element.value = *value;
+	bpf_seq_write(seq, &element, sizeof(element));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
