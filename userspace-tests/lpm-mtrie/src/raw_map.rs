@@ -201,7 +201,10 @@ impl<F: AsFd> RawMap<F> {
         // An error before the walk leaves the count as it was given; then there are no elements.
         let reached = match &result {
             Ok(()) => count as usize,
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => count as usize,
+            // The end, and a lock that gave up in between.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ETIMEDOUT)) => {
+                count as usize
+            }
             Err(_) => 0,
         };
         BatchElements {

@@ -47,19 +47,35 @@ impl Name {
 
 /// The value is whole, and was stored for a prefix that covers the key.
 pub fn fits(value: &[u8], key: &[u8]) -> Result<()> {
+    ensure!(
+        stored_for(value)?.covers(&Prefix::from_key(key)),
+        "{value:x?} was not stored for a prefix that covers the key {key:x?}"
+    );
+    Ok(())
+}
+
+/// The value is whole, and was stored for this very key.
+pub fn is_of(value: &[u8], key: &[u8]) -> Result<()> {
+    ensure!(
+        stored_for(value)? == Prefix::from_key(key),
+        "{value:x?} was not stored for the key {key:x?}"
+    );
+    Ok(())
+}
+
+fn stored_for(value: &[u8]) -> Result<Prefix> {
     let (first, _) = value.split_at(8);
     let word = u64::from_ne_bytes(first.try_into()?);
+    let whole = value.chunks(8).all(|part| part == first);
+    ensure!(
+        whole && word == with_checksum(word),
+        "{value:x?} is torn, or no value at all"
+    );
     let name = Name {
         number: word & (ADDRESSES as u64 - 1),
         len: (word >> 9 & 127) as u32,
     };
-    let whole = value.chunks(8).all(|part| part == first);
-    let covers = name.prefix().covers(&Prefix::from_key(key));
-    ensure!(
-        whole && word == with_checksum(word) && covers,
-        "{value:x?} was not stored for a prefix that covers the key {key:x?}"
-    );
-    Ok(())
+    Ok(name.prefix())
 }
 
 /// The key is one that may have been inserted.

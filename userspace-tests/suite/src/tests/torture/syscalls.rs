@@ -3,16 +3,17 @@
 
 use std::io;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use libc::{EEXIST, ENOENT, ENOSPC, ETIMEDOUT};
-use lpm_mtrie::RawMap;
+use lpm_mtrie::{RawMap, raw_map::BatchElements};
 
 use super::{
-    pattern::{Name, fits, is_ours},
+    pattern::{Name, fits, is_of, is_ours},
     subjects::{Count, Subjects, Tally},
 };
 use crate::{
     model::{EXIST, NOEXIST},
+    prefix::Prefix,
     random::Random,
 };
 
@@ -29,7 +30,7 @@ pub fn step(subjects: &Subjects, tally: &Tally, random: &mut Random) -> Result<(
     let written = |result, success, offset| {
         outcome(result, tally, success, offset).with_context(|| format!("key {key:x?}"))
     };
-    match random.below(12) {
+    match random.below(14) {
         0..3 => {
             let value = name.value(map.value_size(), random);
             written(map.update(&key, &value, NOEXIST), Count::Inserted, which)
@@ -41,6 +42,14 @@ pub fn step(subjects: &Subjects, tally: &Tally, random: &mut Random) -> Result<(
         5 | 6 => written(map.delete(&key), Count::Deleted, which),
         7 => walk(map, &key),
         8 => batch(map, &key),
+        9 => match map.lookup_and_delete(&key, 0) {
+            Ok(value) => {
+                tally.count(Count::Deleted, which);
+                is_of(&value, &key)
+            }
+            Err(error) => written(Err(error), Count::Deleted, which),
+        },
+        10 => take_batch(map, &key, || tally.count(Count::Deleted, which)),
         _ => match map.lookup(&key, 0) {
             Ok(value) => {
                 tally.count(Count::Found, 0);
@@ -85,14 +94,30 @@ fn walk(map: &RawMap, from: &[u8]) -> Result<()> {
 }
 
 fn batch(map: &RawMap, from: &[u8]) -> Result<()> {
-    let batch = map.lookup_batch(Some(from), WALK);
+    follow(&map.lookup_batch(Some(from), WALK), from)
+}
+
+fn take_batch(map: &RawMap, from: &[u8], mut taken: impl FnMut()) -> Result<()> {
+    let batch = map.lookup_and_delete_batch(Some(from), 2);
+    batch.elements.iter().for_each(|_| taken());
+    follow(&batch, from)
+}
+
+/// The elements follow `from`, in order, each with its own value.
+fn follow(batch: &BatchElements, from: &[u8]) -> Result<()> {
+    let mut position = Prefix::from_key(from);
     for (key, value) in &batch.elements {
         is_ours(key)?;
-        fits(value, key)?;
+        is_of(value, key)?;
+        let next = Prefix::from_key(key);
+        ensure!(position < next, "{next:?} was read after {position:?}");
+        position = next;
     }
-    match batch.result {
-        Err(error) => only(error, &[ENOENT]),
-        Ok(()) => Ok(()),
+    match batch.result.as_ref().map_err(io::Error::raw_os_error) {
+        Ok(()) | Err(Some(ENOENT)) => Ok(()),
+        // The lock gave up, see `outcome`. What was taken before is there.
+        Err(Some(ETIMEDOUT)) => Ok(()),
+        Err(errno) => bail!("unexpected: errno {errno:?}"),
     }
 }
 
