@@ -43,10 +43,10 @@ pub fn errno_in_namespace<T>(
 
     let delegated = delegate(&child, &mut from_child, commands, map_types);
     // The child waits for a byte that says whether to continue.
-    let told = to_child.write_all(&[u8::from(delegated.is_ok())]);
+    let sent = to_child.write_all(&[u8::from(delegated.is_ok())]);
     let errno = child.errno()?;
     delegated
-        .and(told.context("tell the child"))
+        .and(sent.context("write to the child"))
         .with_context(|| format!("the child ended with errno {errno}"))?;
     Ok(errno)
 }

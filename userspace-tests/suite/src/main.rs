@@ -64,8 +64,8 @@ fn main() -> ExitCode {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
         ["--tour"] => {
-            let told = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
-            ended("the tour", told)
+            let result = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
+            ended("the tour", result)
         }
         ["--bench"] => ended("the benchmark", bench::run()),
         ["--list"] => {
