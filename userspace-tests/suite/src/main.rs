@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Tests of behaviour shared with LPM_TRIE run on both types. On a kernel without the
-//! map type, the tests that need it fail; nothing is skipped.
+//! map type, the tests that need it fail. Tests that this machine cannot run are left
+//! out, with a message that gives the reason.
 
 mod arch;
 mod bench;
