@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of the benchmark share: tables, maps of two types, series of samples. */
+/* Shared by the parts of the benchmark: tables, maps of both types, series of samples. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -16,23 +16,23 @@
 #define NAME_LEN	24
 #define VALUE_SIZE	8
 #define MAX_KEY_SIZE	(sizeof(struct bpf_lpm_trie_key_u8) + 256)
-/* Ops between two chances for others to run. */
+/* Ops between two calls of cond_resched(). */
 #define CHUNK		256
-/* Writes of one kind in a round, and steps of a walk at least. */
+/* Writes of each kind per round, and minimum number of walk steps. */
 #define WRITES		100000
-/* A smaller table is too short a work for some timings. */
+/* Smaller tables are done too quickly for some timings. */
 #define MIN_FILL	1000
-/* A smaller table takes too few pages to tell how much it takes. */
+/* Smaller tables take too few pages to measure their memory. */
 #define MIN_MEMORY	10000
 
-/* Keys that follow each other. */
+/* An array of keys. */
 struct keys {
 	char name[NAME_LEN];
 	u32 nr;
 	u8 *data;
 };
 
-/* A table to fill a map with, and sets of keys to look up in it. */
+/* The entries of a map, and sets of keys to look up in it. */
 struct table {
 	char name[NAME_LEN];
 	u32 key_size;
@@ -47,7 +47,7 @@ static inline void *key_at(const struct table *table, const struct keys *keys, u
 	return keys->data + (size_t)i * ALIGN(table->key_size, 4);
 }
 
-/* Steps of this width visit each of @nr entries once, far from their order. */
+/* Step width that visits each of @nr entries once, in scattered order. */
 static inline u32 scatter_step(u32 nr)
 {
 	u32 step = 2654435761u % nr;
@@ -62,9 +62,9 @@ void bench_table_free(struct table *table);
 
 enum { TRIE, MTRIE };
 extern const u32 bench_types[NR_TYPES];
-/* Set when the kernel did what it must not; everything else still runs. */
+/* Set on wrong results; the remaining measurements still run. */
 extern bool bench_failed;
-/* Updates that failed with -ENOMEM and were tried again. */
+/* Updates retried after -ENOMEM. */
 extern unsigned int bench_retries;
 
 #define fail(fmt, ...) do {				\
@@ -83,7 +83,7 @@ u64 bench_lookup(struct bpf_map *map, const struct table *table,
 void bench_run_irq_work(void);
 void bench_settle(void);
 
-/* The parts; what each measures is said at the head of its file. */
+/* The parts; the head of each file describes what it measures. */
 struct bpf_map *bench_fill(const struct table *table, u32 t);
 u64 bench_lookups(struct bpf_map *map, const struct table *table, u32 t);
 void bench_writes(struct bpf_map *map, const struct table *table, u32 t);
@@ -95,14 +95,14 @@ void bench_pairs(const struct table *table);
 void bench_many_maps(u32 t);
 void bench_readers(const struct table *table, u32 rounds);
 
-/* How much memory is in use; @map may be NULL. */
+/* Memory in use; @map may be NULL. */
 enum { SLABS, OBJECTS, REPORTED, NR_FIGURES };
 void bench_memory_now(struct bpf_map *map, u64 bytes[NR_FIGURES]);
 void bench_memory_settle(void);
 
 /*
- * Samples of the same thing, from the rounds of a run. The strings must live
- * until it is printed.
+ * Samples of one measurement, from the rounds of a run. The strings must stay
+ * valid until they are printed.
  */
 void bench_series_add(const char *workload, const char *op, u32 entries, u32 type,
 		      u32 cpus, const char *unit, u64 thousandths);
@@ -114,7 +114,7 @@ static inline void bench_add_time(const struct table *table, const char *op, u32
 	bench_series_add(table->name, op, table->entries.nr, t, 1, "ns", ns * 1000 / ops);
 }
 
-/* In syscall.c, for loaders of BPF programs in the kernel. */
+/* In syscall.c, for in-kernel loaders of BPF programs. */
 int kern_sys_bpf(int cmd, union bpf_attr *attr, unsigned int size);
 
 /* CPU time of this virtual CPU. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Times the ops of LPM_TRIE and LPM_MTRIE maps, as the kernel calls them
+ * Time the ops of LPM_TRIE and LPM_MTRIE maps, called as the kernel calls them
  *
- * Runs the selected parts on each of the selected tables under /bench, in
- * rounds, in a kthread on CPU 0. The types take turns within a round, in
- * changing order.
+ * Runs the selected parts on each selected table under /bench, in rounds, in a
+ * kthread on CPU 0. The types take turns within a round, in alternating order.
  */
 #include <linux/completion.h>
 #include <linux/init.h>
@@ -18,17 +17,17 @@
 
 static unsigned int rounds = 5;
 module_param(rounds, uint, 0444);
-MODULE_PARM_DESC(rounds, "how often each measurement is repeated");
+MODULE_PARM_DESC(rounds, "number of rounds of each measurement");
 
 static char *tables;
 module_param(tables, charp, 0444);
-MODULE_PARM_DESC(tables, "which tables, separated by commas: NAME or NAME/ENTRIES (all)");
+MODULE_PARM_DESC(tables, "comma-separated tables, NAME or NAME/ENTRIES (default: all)");
 
 static char *parts;
 module_param(parts, charp, 0444);
-MODULE_PARM_DESC(parts, "which of lookup,walk,write,memory,retired,readers,maps (all)");
+MODULE_PARM_DESC(parts, "any of lookup,walk,write,memory,retired,readers,maps (default: all)");
 
-/* Whether @list has @name between its commas, or is empty. */
+/* Whether the comma-separated @list contains @name, or is empty. */
 static bool listed(const char *list, const char *name)
 {
 	size_t len = strlen(name);
@@ -51,7 +50,7 @@ static bool selected(const struct table *table)
 	return listed(tables, table->name) || listed(tables, sized);
 }
 
-/* Those that share two full maps. */
+/* The parts that share one full map of each type. */
 static void run_ops(const struct table *table, u32 round)
 {
 	bool lookup = listed(parts, "lookup"), walk = listed(parts, "walk");
@@ -97,7 +96,7 @@ static void run_table(const struct table *table)
 {
 	pr_info("%s: %u entries\n", table->name, table->entries.nr);
 	for (u32 round = 0; round < rounds; round++) {
-		/* A table without keys to look up is for pairs of writes. */
+		/* A table without lookup keys is for pairs of writes. */
 		if (!table->nr_sets) {
 			if (listed(parts, "retired"))
 				bench_pairs(table);

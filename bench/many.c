@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Many maps that hold little: the memory and time that each of them takes
+ * Memory and time per map, for many maps with few entries
  */
 #include "bench.h"
 
 #define NR_MAPS		200
-/* As of a map that is made for a large table, and may stay small. */
+/* As for a map that is sized for a large table but may stay small. */
 #define MAX_ENTRIES	65536
 
 static void measure(const char *workload, u32 t, u32 entries, u32 max_entries)

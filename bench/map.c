@@ -2,10 +2,10 @@
 /*
  * Maps of both types, called as bpf(2) calls them
  *
- * An irq_work that an op queues runs right after the op, as on a machine
- * that has an interrupt for it, and its time counts. (User-mode Linux waits
- * for the timer tick, so LPM_TRIE's allocator would be empty after some 16
- * updates.) Its time there lacks the interrupt itself.
+ * An irq_work queued by an op runs right after the op and its time is counted,
+ * as on hardware that raises an interrupt for it; only the cost of the
+ * interrupt itself is missing. (User-mode Linux would wait for the timer tick,
+ * and LPM_TRIE's allocator would be empty after about 16 updates.)
  */
 #include <linux/delay.h>
 #include <linux/irq_work.h>
@@ -31,7 +31,7 @@ static void init_attr(union bpf_attr *attr, u32 type, u32 key_size, u32 max_entr
 	attr->map_flags = BPF_F_NO_PREALLOC;
 }
 
-/* Any map's ops, found by the number of its type as bpf(2) finds them. */
+/* Gets the type's ops by its number, through bpf(2). */
 int bench_ops_get(u32 t)
 {
 	union bpf_attr attr;
@@ -45,13 +45,13 @@ int bench_ops_get(u32 t)
 	map = bpf_map_get(fd);
 	if (IS_ERR(map))
 		return PTR_ERR(map);
-	/* The descriptor stays open, and keeps the provider of the ops. */
+	/* The descriptor stays open, which pins the provider of the ops. */
 	ops_of[t] = map->ops;
 	bpf_map_put(map);
 	return 0;
 }
 
-/* As BPF_MAP_CREATE does, so that map_free() can be called, and timed, here. */
+/* Like BPF_MAP_CREATE, but leaves map_free() to be called, and timed, here. */
 struct bpf_map *bench_map_new(u32 t, u32 key_size, u32 max_entries)
 {
 	union bpf_attr attr;
@@ -68,7 +68,7 @@ struct bpf_map *bench_map_new(u32 t, u32 key_size, u32 max_entries)
 	return map;
 }
 
-/* As the worker that frees maps calls the op. */
+/* Calls map_free() as the deferred worker does. */
 void bench_map_free(struct bpf_map *map)
 {
 	migrate_disable();
@@ -87,7 +87,7 @@ void bench_run_irq_work(void)
 	local_irq_restore(flags);
 }
 
-/* As BPF_MAP_UPDATE_ELEM and BPF_MAP_DELETE_ELEM call the ops. */
+/* Calls the ops as BPF_MAP_UPDATE_ELEM does; bench_delete() likewise. */
 long bench_update(struct bpf_map *map, void *key, u64 value, u64 flags)
 {
 	long err;
@@ -123,7 +123,7 @@ long bench_delete(struct bpf_map *map, void *key)
 	return err;
 }
 
-/* Sums up values, as a program would use them. */
+/* Sums up the values, so that each is read, as by a program. */
 u64 bench_lookup(struct bpf_map *map, const struct table *table,
 		 const struct keys *keys, u32 from, u32 to)
 {
@@ -140,7 +140,7 @@ u64 bench_lookup(struct bpf_map *map, const struct table *table,
 	return sum;
 }
 
-/* A map filled in the order of the table. Entry i has value i + 1. */
+/* A map filled in table order. Entry i has value i + 1. */
 struct bpf_map *bench_map_filled(const struct table *table, u32 t)
 {
 	struct bpf_map *map = bench_map_new(t, table->key_size, table->entries.nr);
@@ -161,7 +161,7 @@ struct bpf_map *bench_map_filled(const struct table *table, u32 t)
 	return map;
 }
 
-/* Lets everything that waits for a grace period be freed. */
+/* Waits until everything pending on a grace period is freed. */
 void bench_settle(void)
 {
 	for (int i = 0; i < 2; i++) {

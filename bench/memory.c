@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How much memory a map takes: full, before grace periods end and after, and
- * with half of its entries removed
+ * Memory taken by a map: full, before and after grace periods end, and with
+ * half of its entries removed
  *
- * No other map exists then. Three figures tell it: the growth of
- * slabs and what is too large for them, which is what the system misses but
- * depends on what earlier maps have left partly empty; the objects in use,
+ * No other map exists meanwhile. Each measurement has three figures: the growth
+ * of slabs and of allocations too large for them, which is the real cost, but
+ * depends on slabs that earlier maps left partly empty; the objects in use,
  * which does not; and what the map itself reports.
  */
 #include <linux/mm.h>
@@ -27,7 +27,7 @@ static u64 slab_bytes(void)
 		     pages_outside_slabs()) << PAGE_SHIFT;
 }
 
-/* May be called by a reader: it does not sleep. */
+/* Does not sleep, so it may be called within an RCU section. */
 static u64 object_bytes(void)
 {
 	u64 sum = pages_outside_slabs() << PAGE_SHIFT;
@@ -52,8 +52,8 @@ void bench_memory_now(struct bpf_map *map, u64 bytes[NR_FIGURES])
 }
 
 /*
- * Lets everything that waits be freed, and takes back what the allocator keeps
- * at hand, so that what comes next does not start from there.
+ * Waits until everything pending is freed, and empties the allocator's caches,
+ * so that the next measurement does not depend on the previous one.
  */
 void bench_memory_settle(void)
 {
@@ -64,7 +64,7 @@ void bench_memory_settle(void)
 				kmem_cache_shrink(kmalloc_caches[type][i]);
 }
 
-/* What there is more than in @before, by @nr entries. */
+/* Adds the growth since @before, divided by @nr entries. */
 static void add(const struct table *table, struct bpf_map *map, u32 t,
 		const char * const ops[NR_FIGURES], const u64 before[NR_FIGURES], u32 nr)
 {
@@ -76,7 +76,7 @@ static void add(const struct table *table, struct bpf_map *map, u32 t,
 				 now[i] > before[i] ? (now[i] - before[i]) * 1000 / nr : 0);
 }
 
-/* Every other entry in scattered order. */
+/* Removes half of the entries, in scattered order. */
 static void remove_half(struct bpf_map *map, const struct table *table)
 {
 	const struct keys *entries = &table->entries;

@@ -4,10 +4,10 @@
  */
 #include "bench.h"
 
-/* Writes to fewer entries are over too soon. */
+/* Writes to fewer entries finish too quickly to be timed. */
 #define MIN_WRITES	100
 
-/* Small tables leave little to grace periods. */
+/* Small tables leave too little pending to be worth the wait. */
 static void settle(const struct table *table)
 {
 	if (table->entries.nr >= MIN_FILL)
@@ -49,7 +49,7 @@ u64 bench_lookups(struct bpf_map *map, const struct table *table, u32 t)
 		const struct keys *keys = &table->sets[i];
 		u64 start;
 
-		/* A first look is for the caches of a small table. */
+		/* Warm up the caches for small tables. */
 		if (table->entries.nr < MIN_FILL)
 			lookup_all(map, table, keys);
 		start = bench_cpu_ns();
@@ -62,7 +62,7 @@ u64 bench_lookups(struct bpf_map *map, const struct table *table, u32 t)
 
 enum write { REPLACE, DELETE, INSERT };
 
-/* One kind of write to @nr entries; deletions and insertions undo each other. */
+/* Times one kind of write to @nr entries; DELETE and INSERT undo each other. */
 static void time_writes(struct bpf_map *map, const struct table *table, u32 t,
 			enum write kind, u32 nr)
 {

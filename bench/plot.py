@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two kinds of plots as SVG, from numbers: lines over a logarithmic axis with a band from minimum to maximum, and bars."""
+"""SVG plots: lines over a logarithmic axis with a band from minimum to maximum, and horizontal bars."""
 
 import html
 import math
@@ -19,7 +19,7 @@ def _text(x, y, text, anchor="start", extra=""):
 
 
 def _width(text):
-    """About the width of a text, rather more than less."""
+    """Approximate width of a text, rounded up."""
     return 7 * len(text)
 
 
@@ -37,10 +37,10 @@ def _legend(names, x, y):
 
 
 def lines(title, x_label, y_label, series):
-    """series: name -> [(x, middle, low, high)], x a power of ten or so."""
+    """series: name -> [(x, middle, low, high)]; x values should be roughly powers of ten."""
     width, height, left, top, bottom = 640, 360, 60, 60, 50
     points = [point for line in series.values() for point in line]
-    # Half of the last label lies beyond the axis.
+    # Half of the last label extends past the axis.
     right = 10 + _width(f"{max(point[0] for point in points):,}") / 2
     y_max = max(point[3] for point in points) * 1.05
     log_min = math.log10(min(point[0] for point in points))

@@ -8,7 +8,7 @@
 
 #include "bench.h"
 
-/* How long readers run, once for each combination of CPUs and writer. */
+/* Run time for each combination of number of readers and writer. */
 #define READERS_MS	500
 
 struct runner {
@@ -18,7 +18,7 @@ struct runner {
 	u64 ns;
 };
 
-/* Counts its own time only: a writer may share the CPU. */
+/* Counts only its own time, since a writer may share the CPU. */
 static int reader(void *arg)
 {
 	struct runner *me = arg;
@@ -58,7 +58,7 @@ static struct task_struct *start_on(u32 cpu, int (*fn)(void *), struct runner *r
 	struct task_struct *task = kthread_create(fn, runner, "lpm_bench/%u", cpu);
 
 	if (IS_ERR(task)) {
-		fail("no thread: %ld\n", PTR_ERR(task));
+		fail("cannot create a thread: %ld\n", PTR_ERR(task));
 		return NULL;
 	}
 	kthread_bind(task, cpu);

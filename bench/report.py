@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Turns the log of the in-kernel benchmark into results.
+"""Convert the log of the in-kernel benchmark into JSON, Markdown and plots.
 
 Usage: report.py LOG DIRECTORY
 
 Writes DIRECTORY/in-kernel.json, in-kernel.md and two plots, and prints the
-measurements beside what the project set out to reach.
+measurements next to the project's targets.
 """
 
 import json
@@ -17,15 +17,15 @@ import plot
 MARK = "LPM_BENCH "
 NAMES = {
     "bgp4": "IPv4, uniform over covered space",
-    "bgp4-prefix": "IPv4, each prefix as likely",
+    "bgp4-prefix": "IPv4, each prefix equally likely",
     "bgp4-zipf": "IPv4, Zipf",
     "bgp4-miss": "IPv4, default route only",
     "bgp6": "IPv6, uniform over covered space",
-    "bgp6-prefix": "IPv6, each prefix as likely",
+    "bgp6-prefix": "IPv6, each prefix equally likely",
     "bgp6-zipf": "IPv6, Zipf",
     "bgp6-miss": "IPv6, default route only",
     "head4": "IPv4 after 4 constant bytes, uniform",
-    "head4-prefix": "IPv4 after 4 constant bytes, each prefix as likely",
+    "head4-prefix": "IPv4 after 4 constant bytes, each prefix equally likely",
     "head4-host": "hosts (/32) after 4 constant bytes",
     "port": "IPv4 address, protocol, port",
     "policy": "policies: identity, protocol, port ranges",
@@ -39,14 +39,14 @@ NAMES = {
 
 
 class Results:
-    """Measurements by workload, op, entries, map and CPUs."""
+    """Measurements, indexed by workload, op, entries, map and CPUs."""
 
     def __init__(self, rows):
         self.rows = rows
         self.by = {(r["workload"], r["op"], r["entries"], r["map"], r["cpus"]): r for r in rows}
 
     def pairs(self):
-        """(row of LPM_TRIE, row of LPM_MTRIE) in the order of the log."""
+        """Yield (LPM_TRIE row, LPM_MTRIE row) in log order."""
         for row in self.rows:
             if row["map"] == "lpm_trie":
                 other = self.by.get((row["workload"], row["op"], row["entries"], "lpm_mtrie", row["cpus"]))
@@ -62,7 +62,7 @@ class Results:
 
 
 def ratio(trie, mtrie):
-    """How many times better LPM_MTRIE is."""
+    """Factor by which LPM_MTRIE is better."""
     a, b = trie["median"], mtrie["median"]
     if trie["unit"] == "lookups/us":
         a, b = b, a
@@ -70,7 +70,7 @@ def ratio(trie, mtrie):
 
 
 def better_by(trie, mtrie):
-    """The same as text; empty where neither more nor less is better, or one of them is nothing."""
+    """The ratio as text; empty where neither direction is better, or a median is zero."""
     if "mem_usage" in trie["op"] or not (trie["median"] and mtrie["median"]):
         return ""
     value = ratio(trie, mtrie)
@@ -83,7 +83,7 @@ def figure(row):
 
 
 def goals(results):
-    """Rows of (what, LPM_TRIE, LPM_MTRIE, reached, at least, aim, verdict)."""
+    """Yield rows of (what, LPM_TRIE, LPM_MTRIE, reached, minimum, aim, verdict)."""
     def verdict(value, least, aim, smaller=False):
         if smaller:
             value, least, aim = -value, -least, -aim
@@ -91,10 +91,10 @@ def goals(results):
 
     compared = [
         ("lookup, IPv4, uniform", ("bgp4", "lookup"), 7, 12),
-        ("lookup, IPv4, each prefix as likely", ("bgp4-prefix", "lookup"), 13, 16),
+        ("lookup, IPv4, each prefix equally likely", ("bgp4-prefix", "lookup"), 13, 16),
         ("lookup, IPv4, default route only", ("bgp4-miss", "lookup"), 14, 20),
         ("lookup, IPv6, uniform", ("bgp6", "lookup"), 4.5, 8),
-        ("lookup, IPv6, each prefix as likely", ("bgp6-prefix", "lookup"), 7, 10),
+        ("lookup, IPv6, each prefix equally likely", ("bgp6-prefix", "lookup"), 7, 10),
         ("lookup, IPv4, Zipf", ("bgp4-zipf", "lookup"), 12, 16),
         ("lookup, IPv6, Zipf", ("bgp6-zipf", "lookup"), 6, 9),
         ("lookup at 1 entry", ("host32", "lookup", 1), 1.2, 1.6),
@@ -104,13 +104,13 @@ def goals(results):
         ("lookup at 100,000 entries", ("host32", "lookup", 100_000), 9, 12),
         ("lookup at 1,000,000 entries", ("host32", "lookup", 1_000_000), 6, 10),
         ("lookup, file paths", ("path", "lookup"), 4, 6),
-        ("fill of the IPv4 table in its order, an entry", ("bgp4", "fill"), 2, 3),
+        ("fill of the IPv4 table in its order, per entry", ("bgp4", "fill"), 2, 3),
         ("insert, one op, IPv4", ("bgp4", "insert"), 3, 4),
         ("replace, one op, IPv4", ("bgp4", "replace"), 3.5, 5),
         ("delete, one op, IPv4", ("bgp4", "delete"), 3, 4),
-        ("free of the IPv4 table, an entry", ("bgp4", "free"), 8, 20),
-        ("get_next_key over the IPv4 table, a step", ("bgp4", "next_key"), 1, 4),
-        ("get_next_key over the IPv6 table, a step", ("bgp6", "next_key"), 1, 4),
+        ("free of the IPv4 table, per entry", ("bgp4", "free"), 8, 20),
+        ("get_next_key over the IPv4 table, per step", ("bgp4", "next_key"), 1, 4),
+        ("get_next_key over the IPv6 table, per step", ("bgp6", "next_key"), 1, 4),
         ("get_next_key at 1 entry", ("host32", "next_key", 1), 1, 4),
         ("get_next_key at 10 entries", ("host32", "next_key", 10), 1, 4),
         ("get_next_key at 100 entries", ("host32", "next_key", 100), 1, 4),
@@ -124,25 +124,25 @@ def goals(results):
     for family, table, least, aim in (("IPv4", "bgp4", 38, 34), ("IPv6", "bgp6", 60, 50)):
         pair = results.find(table, "bytes_per_prefix")
         if pair:
-            # The largest: later rounds also fill slabs that earlier ones left partly empty.
+            # The maximum, because later rounds also fill slabs that earlier ones left partly empty.
             grown = [row["max"] for row in pair]
-            yield (f"bytes an {family} prefix, as slabs grew", f"{grown[0]:.1f}", f"{grown[1]:.1f}",
+            yield (f"bytes per {family} prefix, by slab growth", f"{grown[0]:.1f}", f"{grown[1]:.1f}",
                    f"{grown[1]:.1f}", f"{least}", f"{aim}", verdict(grown[1], least, aim, smaller=True))
     for what, reported, held, figure_of in (
-            ("memory as reported, of the most that it grew by", "mem_usage_per_prefix", "bytes_per_prefix", "max"),
-            ("the same, of the objects in use", "mem_usage_per_prefix", "objects_per_prefix", "median"),
+            ("memory reported, relative to the largest growth of slabs", "mem_usage_per_prefix", "bytes_per_prefix", "max"),
+            ("the same, relative to objects in use", "mem_usage_per_prefix", "objects_per_prefix", "median"),
             ("the same, before grace periods end", "mem_usage_per_prefix_busy", "objects_per_prefix_busy", "median")):
         pairs = results.find("bgp4", reported), results.find("bgp4", held)
         if all(pairs):
             shares = [r["median"] / h[figure_of] for r, h in zip(*pairs)]
             yield (what, f"{shares[0]:.0%}", f"{shares[1]:.0%}", f"{shares[1]:.0%}", "±5%", "",
                    verdict(abs(shares[1] - 1), 0.05, 0, smaller=True))
-    for what, op, least, aim in (("two readers against one", "readers", 1.9, 2.0),
+    for what, op, least, aim in (("two readers compared with one", "readers", 1.9, 2.0),
                                  ("the same, with a writer", "readers+writer", 1.7, 1.9)):
         one, two = results.find("bgp4", op, cpus=1), results.find("bgp4", op, cpus=2)
         if one and two:
             scale = [b["median"] / a["median"] for a, b in zip(one, two)]
-            # Two cannot be more than twice one: then the run was too noisy to tell.
+            # Two readers cannot be more than twice as fast as one; if so, the run was too noisy.
             said = "unclear" if scale[1] > 2 else verdict(scale[1], least, aim)
             yield (what, f"{scale[0]:.2f}×", f"{scale[1]:.2f}×", f"{scale[1]:.2f}×",
                    f"{least}×", f"{aim}×", said)
@@ -151,7 +151,7 @@ def goals(results):
 def markdown(results):
     reached = list(goals(results))
     if reached:
-        yield "| | LPM_TRIE | LPM_MTRIE | reached | at least | aim | |"
+        yield "| | LPM_TRIE | LPM_MTRIE | reached | minimum | aim | |"
         yield "|---|---|---|---|---|---|---|"
         for row in reached:
             yield "| " + " | ".join(row) + " |"
@@ -165,7 +165,7 @@ def markdown(results):
 
 
 def label(row, rows):
-    """The workload for people, with its size where it comes in several."""
+    """Display name of the workload, with its size if there are several."""
     sizes = {other["entries"] for other in rows if other["workload"] == row["workload"] and other["op"] == row["op"]}
     return NAMES[row["workload"]] + (f", {row['entries']:,}" if len(sizes) > 1 else "")
 
@@ -192,7 +192,7 @@ def main():
     text = log.read_text(encoding="utf-8", errors="replace")
     results = Results([json.loads(line.partition(MARK)[2]) for line in text.splitlines() if MARK in line])
     if not results.rows:
-        sys.exit(f"{log}: no line with '{MARK.strip()}': nothing was measured. Does a table or part have that name?")
+        sys.exit(f"{log}: no line with '{MARK.strip()}': nothing was measured; check the names given to --tables and --parts")
     (directory / "in-kernel.json").write_text(
         "[\n" + ",\n".join(json.dumps(row) for row in results.rows) + "\n]\n", encoding="utf-8")
     table = "\n".join(markdown(results)) + "\n"

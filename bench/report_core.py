@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Turns what criterion wrote about lookups on the host into results.
+"""Convert criterion's measurements of lookups on the host into JSON, Markdown and plots.
 
 Usage: report_core.py CRITERION-DIRECTORY DIRECTORY
 
 Writes DIRECTORY/core.json, core.md and two plots, and prints the table.
-Criterion's groups are workload/round, its functions crate/entries; the samples
-of all rounds are one measurement.
+Criterion groups are named workload/round and functions crate/entries; the samples
+of all rounds are merged into one measurement.
 """
 
 import collections
@@ -19,12 +19,12 @@ import plot
 from report import NAMES, figure
 
 OURS = "lpm-mtrie-core"
-# Made from all prefixes at once; a change makes it anew.
+# Built from all prefixes at once; any change requires a rebuild.
 NOT_UPDATED = {"poptrie"}
 
 
 def measurements(directory):
-    """A dictionary a workload, number of entries and crate."""
+    """Yield one dictionary per workload, number of entries and crate."""
     samples = collections.defaultdict(list)
     for path in directory.glob("**/new/benchmark.json"):
         benchmark = json.loads(path.read_text(encoding="utf-8"))
@@ -42,7 +42,7 @@ def measurements(directory):
 
 
 def by_table(rows):
-    """(workload, entries) -> crate -> row. Not all crates take all keys, and a filter may leave out some."""
+    """Map (workload, entries) -> crate -> row. Not every crate supports every key type, and a filter may omit some."""
     tables = collections.defaultdict(dict)
     for row in rows:
         tables[row["workload"], row["entries"]][row["map"]] = row
@@ -59,7 +59,7 @@ def markdown(tables):
         cells = [figure(row[crate]) if crate in row else "" for crate in crates]
         yield f"| {NAMES[workload]} | {entries:,} | {' | '.join(cells)} | {ratio} |"
     runs = {row["runs"] for table in tables.values() for row in table.values()}
-    yield f"\nns a lookup, CPU time: median (minimum–maximum) of {min(runs)} samples."
+    yield f"\nns per lookup, CPU time: median (minimum–maximum) of {min(runs)} samples."
 
 
 def plots(tables):

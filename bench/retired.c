@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What writes leave to grace periods: the peak in a burst, and what one pair of
- * a deletion and an insertion leaves where that is most
+ * Memory that writes leave waiting for grace periods: the peak during a burst,
+ * and the amount per pair of a deletion and an insertion in the worst case
  */
 #include "bench.h"
 
 #define PAIRS		1000
-/* Fewer say too little, since slabs count objects on their lists as used. */
+/* Fewer are not significant, since slabs count objects on their lists as used. */
 #define MIN_PAIRS	100
 
 /* Deletes scattered entries and inserts them again. */
@@ -42,7 +42,7 @@ void bench_burst(struct bpf_map *map, const struct table *table, u32 t)
 			 reported * 1000);
 }
 
-/* As a program calls them: it does not sleep. The caller is an RCU reader. */
+/* Calls the ops as a program does. Does not sleep; the caller is an RCU reader. */
 static long pair(struct bpf_map *map, void *key)
 {
 	u64 value = 1;
@@ -69,9 +69,9 @@ static int insert(struct bpf_map *map, const struct table *table, u32 from, u32 
 }
 
 /*
- * How many entries LPM_MTRIE has when a pair for the last one leaves most, by
- * what the map reports. A grace period that ends then makes it seem less; so
- * each is tried several times.
+ * The number of entries at which a pair for the last one retires most in
+ * LPM_MTRIE, according to map_mem_usage(). A grace period that ends meanwhile
+ * hides some of it, so each size is tried several times.
  */
 static u32 worst_size(const struct table *table)
 {
@@ -106,7 +106,7 @@ static u32 worst_size(const struct table *table)
 	return worst;
 }
 
-/* Within one RCU section, so that nothing is freed before it is counted. */
+/* Runs in one RCU section, so that nothing is freed before it is counted. */
 static void measure_pairs(const struct table *table, u32 t, u32 nr)
 {
 	struct bpf_map *map = bench_map_new(t, table->key_size, table->entries.nr);
@@ -124,7 +124,7 @@ static void measure_pairs(const struct table *table, u32 t, u32 nr)
 		pairs++;
 	bench_memory_now(map, after);
 	rcu_read_unlock();
-	/* The type may refuse an insertion while very much waits. */
+	/* The type may refuse insertions while too much memory is pending. */
 	if (pairs < MIN_PAIRS)
 		fail("%s: map type %u: only %u pairs\n", table->name, bench_types[t], pairs);
 	else
@@ -136,7 +136,7 @@ free:
 	bench_map_free(map);
 }
 
-/* A table whose entries fill a node in an order that meets all of its sizes. */
+/* The table's entries fill a node one by one, so it passes through all of its sizes. */
 void bench_pairs(const struct table *table)
 {
 	u32 nr = worst_size(table);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Samples of the same thing from several rounds, printed as their median,
- * minimum and maximum: a JSON object a line, after a marker.
+ * Samples of one measurement from several rounds, printed as median, minimum
+ * and maximum: one JSON object per line, after a marker.
  */
 #include <linux/printk.h>
 #include <linux/sort.h>
@@ -55,7 +55,7 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Prints what was added since the last call. */
+/* Prints all series added since the last call. */
 void bench_series_print(void)
 {
 	for (struct series *s = series; s < series + nr_series; s++) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads a table as bench/tables.py writes it:
+ * Read a table written by bench/tables.py:
  *
  *	u32	magic, key_size, number of key lists
- *	list	char name[24], u32 number, keys of key_size bytes, each padded to 4
+ *	list	char name[24], u32 number, keys of key_size bytes, each padded to
+ *		a multiple of 4
  *
- * The first list is the table's own, the others are keys to look up.
+ * The first list holds the entries of the table, the others keys to look up.
  */
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -31,7 +32,7 @@ static int list_load(struct keys *keys, u32 key_size, u8 **at, const u8 *end)
 	return 0;
 }
 
-/* The keys stay in the file's pages until table_free(). */
+/* The keys stay in the file's buffer until bench_table_free(). */
 int bench_table_load(struct table *table, const char *path)
 {
 	const u32 *header;
@@ -40,7 +41,7 @@ int bench_table_load(struct table *table, const char *path)
 	int err;
 
 	table->file = NULL;
-	/* Kernel threads do not see the initramfs on their own. */
+	/* A kernel thread does not see the initramfs by itself. */
 	size = kernel_read_file_from_path_initns(path, 0, &table->file, INT_MAX, NULL,
 						 READING_UNKNOWN);
 	if (size < 0)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Writes the tables of the benchmarks as an initramfs: every set of prefixes that is measured is drawn here.
+"""Generate all benchmark tables, as an initramfs.
 
 Usage: tables.py BGP-TABLE CPIO
 
-BGP-TABLE is text, `prefix/len AS` a line. Each table becomes a file /bench/NN in
-the form that bench/table.c reads. Everything is drawn from fixed seeds.
+BGP-TABLE is text, one `prefix/len AS` per line. Each table becomes a file
+/bench/NN in the format that bench/table.c reads. All random data comes from
+fixed seeds.
 """
 
 import bisect
@@ -21,7 +22,7 @@ MAGIC = 0x314D504C
 
 
 def bgp_tables(path):
-    """The (address, length) of both families in the file's order, host bits cleared, no repetition."""
+    """The (address, length) pairs of both families in file order, host bits cleared, without duplicates."""
     families = {4: {}, 16: {}}
     with open(path, encoding="ascii") as lines:
         for line in lines:
@@ -41,12 +42,12 @@ def key(size, address, length):
 
 
 def data_key(size, data, length=None):
-    """The same from bytes, which are a prefix as a whole unless there is a length."""
+    """The same from bytes; all bits belong to the prefix unless a length is given."""
     return struct.pack("=I", 8 * len(data) if length is None else length) + data.ljust(size, b"\0")
 
 
 def intervals(prefixes, bits):
-    """The space that the prefixes cover, as disjoint [begin, end)."""
+    """The space covered by the prefixes, as disjoint [begin, end) spans."""
     merged = []
     for begin, length in sorted(prefixes):
         end = begin + (1 << bits - length)
@@ -58,7 +59,7 @@ def intervals(prefixes, bits):
 
 
 def uniform(rng, spans, size):
-    """Keys of random addresses in the spans, each address as likely as any other."""
+    """Keys of random addresses in the spans, uniformly distributed."""
     ends = list(itertools.accumulate(end - begin for begin, end in spans))
     for _ in range(PROBES):
         at = rng.randrange(ends[-1])
@@ -67,20 +68,20 @@ def uniform(rng, spans, size):
 
 
 def within(rng, prefixes, size):
-    """Keys of random addresses, one in each of the prefixes."""
+    """Keys of random addresses, one within each prefix."""
     for begin, length in prefixes:
         yield key(size, begin + rng.getrandbits(8 * size - length), 8 * size)
 
 
 def zipf(rng, prefixes):
-    """Prefixes by Zipf's law, exponent 1: in a random order, the n-th is drawn 1/n as often as the first."""
+    """Prefixes drawn by Zipf's law, exponent 1: in a random order, the n-th is drawn 1/n times as often as the first."""
     ranked = rng.sample(prefixes, len(prefixes))
     weights = list(itertools.accumulate(1 / n for n in range(1, len(ranked) + 1)))
     return rng.choices(ranked, cum_weights=weights, k=PROBES)
 
 
 def gaps(spans, begin, end):
-    """What lies between the spans, from begin to end."""
+    """The gaps between the spans, from begin to end."""
     free = []
     for first, last in spans:
         if begin < first:
@@ -98,8 +99,8 @@ def clip(prefixes, begin, end):
 
 def bgp4(prefixes):
     rng = random.Random(4)
-    # The table has a default route, multicast and reserved space, and little else that large. Uniform are addresses
-    # that anything else covers; a miss matches the default route only.
+    # Besides the default route, multicast and reserved space, the table has few prefixes that large. "Uniform" draws
+    # from the addresses that any other prefix covers; a miss matches only the default route.
     unicast = 1 << 24, 224 << 24
     spans = intervals(clip(prefixes, *unicast), 32)
     yield "bgp4", [key(4, *prefix) for prefix in prefixes]
@@ -119,7 +120,7 @@ def bgp6(prefixes):
     yield "bgp6-miss", list(uniform(rng, gaps(spans, 0x2 << 124, 0x4 << 124), 16))
 
 
-# As in a key that begins with a cluster's id, padding and the address family.
+# Like a key that starts with a cluster id, padding and the address family.
 HEAD = b"\1\0\0\1"
 
 
@@ -158,7 +159,7 @@ def distinct(rng, count, bits):
 
 
 def port(count=500_000):
-    """IPv4 address, protocol and port, five on an address: 7 bytes of data."""
+    """IPv4 address, protocol and port, five entries per address: 7 bytes of data."""
     rng = random.Random(7)
     entries = {}
     for address in distinct(rng, count // 5, 32):
@@ -173,7 +174,7 @@ def port(count=500_000):
 
 
 def range_prefixes(first, last):
-    """The fewest (number, length) that make up a range of 16 bits."""
+    """The fewest prefixes (number, length) that cover a 16-bit range exactly."""
     while first <= last:
         bits = min((first & -first or 1 << 16).bit_length() - 1, (last - first + 1).bit_length() - 1)
         yield first, 16 - bits
@@ -181,7 +182,7 @@ def range_prefixes(first, last):
 
 
 def policy(identities=10_000):
-    """As an endpoint's policy: identity (little endian), direction, protocol, and a port or a range of ports."""
+    """Like an endpoint's policy: identity (little endian), direction, protocol, and a port or port range."""
     rng = random.Random(8)
     entries = {}
     for identity in rng.sample(range(256, 65536), identities):
@@ -202,7 +203,7 @@ def policy(identities=10_000):
 
 
 def below(rng, entries, size):
-    """Whole keys of random data, each in one of the prefixes."""
+    """Full-length keys of random data, each within one of the prefixes."""
     for entry in rng.choices(entries, k=PROBES if size <= 16 else PATHS):
         free = 8 * size - int.from_bytes(entry[:4], sys.byteorder)
         data = int.from_bytes(entry[4:], "big") | rng.getrandbits(free) if free else int.from_bytes(entry[4:], "big")
@@ -210,7 +211,7 @@ def below(rng, entries, size):
 
 
 def nested(name, chains, size):
-    """An adversary's: each address with all of the prefixes that end at a byte."""
+    """Adversarial: each address with all of its prefixes that end at a byte boundary."""
     rng = random.Random(size)
     entries = {}
     for _ in range(chains):
@@ -222,7 +223,7 @@ def nested(name, chains, size):
 
 
 def node_items():
-    """All that a node of 8 bits holds: 256 children, and 255 prefixes that end in it, in random order."""
+    """Everything an 8-bit node can hold: 256 children, and 255 prefixes that end in it, in random order."""
     items = [(bytes([byte, 1]), 16) for byte in range(256)]
     items += [(bytes([number << 8 - length]), length) for length in range(8) for number in range(1 << length)]
     return random.Random(511).sample(items, len(items))
@@ -235,7 +236,7 @@ def pair_node():
 
 
 def pair_skip():
-    """A full node behind 8 bytes without a branch, and last a prefix that makes a branch in the middle of them."""
+    """A full node after 8 bytes without a branch, then a prefix that branches in the middle of them."""
     head = bytes(range(1, 9))
     yield "pair-skip", [data_key(16, head + data, 64 + length) for data, length in node_items()] + [
         data_key(16, head[:4] + b"\xff")]
@@ -246,7 +247,7 @@ def component(rng):
 
 
 def paths():
-    """Directories of a file system, and names of files somewhere below them."""
+    """Directories of a file system, and names of files below them."""
     rng = random.Random(256)
     directories = [b"/"]
     seen = set(directories)
@@ -275,7 +276,7 @@ def pack(lists):
 
 
 def member(inode, name, mode, data=b""):
-    """One file of a cpio archive in the "newc" form."""
+    """One file of a cpio archive in "newc" format."""
     name = name.encode() + b"\0"
     fields = (inode, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0)
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + name

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The clock of the benchmark under user-mode Linux: the CPU time of the host
- * thread that runs this virtual CPU. Other work on the host stretches the wall
- * time of a measurement, but not this.
+ * thread that runs this virtual CPU. Unlike wall time, it does not include
+ * other work on the host.
  */
 #include <time.h>
 

@@ -2,9 +2,9 @@
 /*
  * Walks over all entries: by map_get_next_key, and by map_lookup_batch
  *
- * A batch goes to user memory. The thread that measures takes an address space
- * of its own for that; user-mode Linux finds its pages by walking their table,
- * which makes each copy more expensive than on a machine, for both types.
+ * Batches are copied to user memory, for which the measuring thread has its own
+ * address space. User-mode Linux walks the page table in software, which makes
+ * each copy more expensive than on hardware, for both types.
  */
 #include <linux/kthread.h>
 #include <linux/mm.h>
@@ -14,10 +14,10 @@
 
 #include "bench.h"
 
-/* Entries of a batch. */
+/* Entries per batch. */
 #define BATCH	1024
 
-/* User memory of a walk by batches. */
+/* User memory for a walk in batches. */
 struct area {
 	union bpf_attr attr;
 	u8 last[MAX_KEY_SIZE];
@@ -42,11 +42,11 @@ static int map_area(void)
 	if (IS_ERR_VALUE(addr))
 		return addr;
 	area = (void __user *)addr;
-	/* Page faults are none of the walk's. */
+	/* Fault the pages in now, not during the walk. */
 	return clear_user(area, sizeof(*area)) ? -EFAULT : 0;
 }
 
-/* The number of entries seen, or an error. */
+/* Returns the number of entries seen, or an error. */
 static int walk_batches(struct bpf_map *map)
 {
 	union bpf_attr attr = {};
@@ -111,7 +111,7 @@ void bench_walk(struct bpf_map *map, const struct table *table, u32 t)
 
 	time_walks(map, table, t, "next_key", walk_keys);
 	if (err)
-		fail("no user memory: %d\n", err);
+		fail("cannot map user memory: %d\n", err);
 	else
 		time_walks(map, table, t, "lookup_batch", walk_batches);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Compiles the BPF program with clang; `CLANG=` names another compiler.
+//! Compiles the BPF program with clang; `CLANG=` selects another compiler.
 
 use std::{env, path::PathBuf, process::Command};
 
@@ -16,7 +16,7 @@ fn main() {
     let status = Command::new(&clang)
         .args(["-target", "bpf", "-O2", "-g", "-Wall", "-Werror"])
         .args(["-I", HEADERS])
-        // Debian keeps <asm/types.h> here; `-target bpf` looks in no such place by itself.
+        // Debian's <asm/types.h> is here; `-target bpf` does not search this directory by default.
         .arg(format!("-I/usr/include/{}-linux-gnu", env::consts::ARCH))
         .args(["-c", SOURCE, "-o"])
         .arg(&object)
@@ -28,7 +28,7 @@ fn main() {
     );
 }
 
-/// The pinned compiler if there is one, else whichever `clang` is.
+/// The pinned compiler if it is installed, otherwise `clang`.
 fn clang() -> String {
     if let Ok(named) = env::var("CLANG") {
         return named;

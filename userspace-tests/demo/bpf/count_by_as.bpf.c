@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts packets by the AS of their source and of their destination.
+ * Count packets by the AS of their source and of their destination.
  *
  * Both addresses of every packet are looked up in the origin map of their
- * family; the AS found there is the key of the counts. A packet whose address
- * no prefix covers is counted in `unmatched`. Every packet passes.
+ * family, and counted under the AS found there, or in `unmatched` if no prefix
+ * covers the address. Every packet passes.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -31,7 +31,7 @@ struct counts {
 	__u64 as_destination;
 };
 
-/* Userspace fills these two before the program sees a packet. */
+/* Userspace replaces these two with filled maps before it loads the program. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(max_entries, 1);
@@ -75,7 +75,7 @@ static __always_inline struct counts *counts_of(const __u64 *origin)
 	counts = bpf_map_lookup_elem(&packets_by_as, &as);
 	if (counts)
 		return counts;
-	/* Another CPU may have been first: then this fails and both find it. */
+	/* If another CPU was first, this fails, and the lookup finds its entry. */
 	bpf_map_update_elem(&packets_by_as, &as, &zero, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&packets_by_as, &as);
 }

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A list of elements through batch updates that may stop early.
+//! Batch updates of a list of elements, resumed when a call stops early.
 //!
 //! LPM_TRIE's allocator refills its reserve from an interrupt; a batch that outruns it fails with
-//! ENOMEM although memory is free. The elements before the failure are in the map: after a short
-//! wait for the interrupt the rest is tried again, and each such retry is counted.
+//! ENOMEM even if memory is available. The elements before the failure are in the map. The rest is
+//! retried after a short wait for the interrupt, and each retry is counted.
 
 use std::{io, thread, time::Duration};
 
 use lpm_mtrie::raw_map::Batch;
 
 const REFILL: Duration = Duration::from_millis(1);
-/// So many refusals in a row without one new element are a real lack of memory.
+/// This many consecutive failures without progress mean that memory is really exhausted.
 const MAX_REFUSALS: u32 = 2_000;
 
-/// The element that was not accepted, and why.
+/// The element that was refused, and the error.
 #[derive(Debug)]
 pub struct Refused {
     pub index: usize,
     pub error: io::Error,
 }
 
-/// Calls `update` with what is left until nothing is; returns how often it had to be repeated.
+/// Calls `update` with the remaining elements until none are left; returns the number of retries.
 pub fn update_all<T>(
     elements: &[T],
     mut update: impl FnMut(&[T]) -> Batch,
@@ -29,8 +29,8 @@ pub fn update_all<T>(
     while index < elements.len() {
         let Batch { count, result } = update(&elements[index..]);
         let Err(error) = result else { break };
-        // The kernel counts the accepted elements in an attribute that a call rejected as a whole
-        // leaves as it was; so all of them and an error means none of them.
+        // The kernel returns the number of accepted elements in an attribute that is unchanged if
+        // the whole call was rejected. So an error with the full count means that none were.
         let accepted = match count as usize {
             count if count < elements.len() - index => count,
             _ => 0,
@@ -50,7 +50,7 @@ pub fn update_all<T>(
 mod tests {
     use super::*;
 
-    /// A map that accepts `step` elements a call and answers the rest with an errno.
+    /// A map that accepts `step` elements per call and fails with `errno` if there are more.
     fn update_in_steps(
         elements: &[u8],
         step: usize,
@@ -76,11 +76,14 @@ mod tests {
     fn goes_on_after_enomem_from_the_refused_element() {
         let elements: Vec<u8> = (0..10).collect();
         let (accepted, result) = update_in_steps(&elements, 3, libc::ENOMEM);
-        assert_eq!(accepted, elements, "each element once, in order");
+        assert_eq!(
+            accepted, elements,
+            "each element is accepted once, in order"
+        );
         assert_eq!(
             result.ok(),
             Some(3),
-            "three calls ended early, the fourth did not"
+            "three calls stop early, the fourth does not"
         );
         let (accepted, result) = update_in_steps(&elements, 10, libc::ENOMEM);
         assert_eq!((accepted, result.ok()), (elements, Some(0)));

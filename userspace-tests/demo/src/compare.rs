@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random addresses through both map types and the list itself: all three must agree.
+//! Lookups of random addresses in both map types and the list itself: all three must agree.
 //!
-//! Half of the addresses are uniform over the whole space, where most of a sparse family matches
-//! nothing or little; the other half lie inside random prefixes of the table.
+//! Half of the addresses are uniform over the whole address space, most of which has no match if
+//! the family is sparse; the other half are within random prefixes of the table.
 
 use anyhow::{Result, bail};
 use fastrand::Rng;
@@ -14,12 +14,12 @@ use crate::{
     progress::{Progress, Style},
 };
 
-/// Addresses of each family.
+/// Addresses per family.
 pub const ADDRESSES: usize = 200_000;
-/// Steps of the progress display.
+/// Addresses per step of the progress display.
 const CHUNK: usize = 2_000;
 
-/// Returns how many of the addresses some prefix covers.
+/// Returns the number of addresses that a prefix covers.
 pub fn compare(
     family: Family,
     set: &PrefixSet,
@@ -38,7 +38,7 @@ pub fn compare(
         if answers != [expected; 2] {
             bail!(
                 "the answers for {} differ: {} says {}, {} says {}, the list says {} \
-                 (--seed {seed} repeats this)",
+                 (repeat this with --seed {seed})",
                 family.address(addr),
                 maps[0].kind().name,
                 answer(answers[0]),
@@ -56,7 +56,7 @@ pub fn compare(
 }
 
 fn random_address(rng: &mut Rng, family: Family, set: &PrefixSet, uniform: bool) -> u128 {
-    // Bits beyond the family's are zero, as `left_aligned` has them.
+    // Bits beyond the family's size are zero, as in `left_aligned`.
     let random = rng.u128(..) & (u128::MAX << (128 - family.bits()));
     match rng.choice(set.entries()) {
         Some(entry) if !uniform => {
@@ -87,7 +87,7 @@ mod tests {
                 assert!(set.longest_match(inside).is_some(), "{inside:x} is covered");
                 for addr in [inside, random_address(&mut rng, family, set, true)] {
                     let back = crate::prefix::left_aligned(family.address(addr));
-                    assert_eq!(back, addr, "an address of the family, no bits beyond");
+                    assert_eq!(back, addr, "no bits are set beyond the family's size");
                 }
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Ethernet frames with a UDP datagram inside, complete enough for any network stack: lengths and
-//! checksums are right.
+//! Ethernet frames with a UDP datagram, with valid lengths and checksums, so that any network stack
+//! accepts them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +10,7 @@ const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const PROTOCOL_UDP: u8 = 17;
 const HOP_LIMIT: u8 = 64;
-/// The discard service: nobody answers.
+/// The discard service, which sends no reply.
 const PORT: u16 = 9;
 const PAYLOAD: &[u8] = b"lpm_mtrie demo";
 
@@ -18,7 +18,7 @@ const PAYLOAD: &[u8] = b"lpm_mtrie demo";
 #[error("a packet cannot go from {0} to {1}: the address families differ")]
 pub struct MixedFamilies(IpAddr, IpAddr);
 
-/// One frame from `source` to `destination`.
+/// A frame with a packet from `source` to `destination`.
 pub fn udp(
     from: Mac,
     to: Mac,
@@ -76,7 +76,7 @@ fn datagram(source: &[u8], destination: &[u8]) -> Vec<u8> {
     datagram.extend(PAYLOAD);
     let [len_high, len_low] = len.to_be_bytes();
     let pseudo_header = [0, PROTOCOL_UDP, len_high, len_low];
-    // A sum of 0 means «no checksum» in UDP; its other writing is all ones (RFC 768).
+    // In UDP, 0 means "no checksum"; a sum of 0 is sent as all ones (RFC 768).
     let sum = match checksum(&[source, destination, &pseudo_header, &datagram]) {
         0 => 0xffff,
         sum => sum,
@@ -85,7 +85,7 @@ fn datagram(source: &[u8], destination: &[u8]) -> Vec<u8> {
     datagram
 }
 
-/// The Internet checksum (RFC 1071) over parts of even length each; the last may be odd.
+/// The Internet checksum (RFC 1071) over parts; all but the last must have even length.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum: u32 = parts
         .iter()
@@ -120,7 +120,7 @@ mod tests {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
         assert_eq!(checksum(&[&bytes]), !0xddf2);
         assert_eq!(checksum(&[&bytes[..4], &bytes[4..]]), !0xddf2);
-        assert_eq!(checksum(&[&[0x12]]), !0x1200, "an odd tail is padded");
+        assert_eq!(checksum(&[&[0x12]]), !0x1200, "an odd byte is padded");
     }
 
     #[test]
@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(
             checksum(&[&packet[..20]]),
             0,
-            "the header's own sum included"
+            "the sum over a header with its checksum is 0"
         );
         assert_eq!(packet[12..20], [192, 0, 2, 1, 1, 1, 1, 1]);
         let len = packet.len() as u8 - 20;

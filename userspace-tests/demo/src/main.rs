@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The main job: a full BGP table in two pinned LPM_MTRIE maps, real packets resolved by an XDP
-//! program, and LPM_TRIE's answers beside.
+//! The demo: loads a full BGP table into two pinned LPM_MTRIE maps, looks up real packets in them
+//! with an XDP program, and compares the maps with LPM_TRIE.
 //!
-//! | module         | its idea |
+//! | module         | contents |
 //! |----------------|----------|
 //! | [`options`]    | the command line |
 //! | [`table`]      | the prefix list as text |
@@ -10,14 +10,14 @@
 //! | [`prefix_set`] | longest-prefix match in userspace |
 //! | [`origin_map`] | a map of prefixes, of either map type |
 //! | [`batch`]      | batch updates that may stop early |
-//! | [`pins`]       | the directory of the pins |
+//! | [`pins`]       | the directory for pins |
 //! | [`wire`]       | a veth pair to send frames over |
-//! | [`frame`]      | frames |
+//! | [`frame`]      | Ethernet frames |
 //! | [`well_known`] | addresses whose AS anyone can check |
-//! | [`traffic`]    | the XDP program and the packets that it counts |
-//! | [`compare`]    | random addresses through both map types |
-//! | [`progress`]   | a bar, or lines |
-//! | [`report`]     | the tables that are printed |
+//! | [`traffic`]    | the XDP program, and packets for it to count |
+//! | [`compare`]    | lookups of random addresses in both map types |
+//! | [`progress`]   | progress, as a bar or as lines |
+//! | [`report`]     | the printed tables |
 
 mod batch;
 mod compare;
@@ -50,7 +50,7 @@ use crate::{
     traffic::Observed,
 };
 
-/// A list of more bad lines than this is of another format.
+/// Bad lines to report; a file with more is probably in another format.
 const COMPLAINTS: usize = 20;
 
 #[tokio::main(flavor = "current_thread")]
@@ -73,7 +73,10 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> Result<()> {
     let table = read_table(options)?;
-    ensure!(is_root()?, "not root; maps, XDP and veth need it");
+    ensure!(
+        is_root()?,
+        "the demo must run as root, to create maps, XDP programs and veth pairs"
+    );
     let mtrie = Kind {
         name: "LPM_MTRIE",
         map_type: MapType::lpm_mtrie()?,
@@ -104,12 +107,12 @@ async fn run(options: &Options) -> Result<()> {
     let trie_loads = [load_v4, load_v6];
 
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("\nRandom addresses through both map types, seed {seed}:");
+    println!("\nLookups of random addresses in both map types, seed {seed}:");
     let pairs = [[&mtrie_v4, &trie_v4], [&mtrie_v6, &trie_v6]];
     for (family, pair) in Family::BOTH.into_iter().zip(pairs) {
         let covered = compare::compare(family, table.family(family), pair, seed, style)?;
         println!(
-            "{}: {} addresses, {} of them covered by a prefix: all answers are equal",
+            "{}: {} addresses, {} of them covered by a prefix; all answers are equal",
             family.name(),
             thousands(compare::ADDRESSES as u64),
             thousands(covered as u64),
@@ -128,7 +131,7 @@ async fn run(options: &Options) -> Result<()> {
     pins.remove()
 }
 
-/// Reads the whole list; a list with bad lines is refused unless `--keep-going`.
+/// Reads the whole list; bad lines are an error unless `--keep-going` is given.
 fn read_table(options: &Options) -> Result<Table> {
     let file = options.table.display().to_string();
     let text = fs::read(&options.table).with_context(|| format!("read {file}"))?;
@@ -137,11 +140,11 @@ fn read_table(options: &Options) -> Result<Table> {
     let bad = table.bad.len();
     if bad > 0 && !options.keep_going {
         bail!(
-            "{file} has {bad} bad line(s), nothing was loaded; \
-             repair them, or load the other lines with --keep-going"
+            "{file} has {bad} bad line(s), so nothing was loaded; \
+             fix them, or skip them with --keep-going"
         );
     }
-    ensure!(table.len() > 0, "{file} holds no prefix");
+    ensure!(table.len() > 0, "{file} has no prefixes");
     let [v4, v6] = Family::BOTH.map(|family| table.family(family));
     println!(
         "{file}: {} IPv4 and {} IPv6 prefixes",
@@ -151,7 +154,7 @@ fn read_table(options: &Options) -> Result<Table> {
     let repeated = v4.repeated() + v6.repeated();
     if repeated > 0 {
         println!(
-            "{file}: lines replaced by a later line of the same prefix: {}",
+            "{file}: lines overridden by a later line for the same prefix: {}",
             thousands(repeated as u64)
         );
     }
@@ -163,7 +166,7 @@ fn is_root() -> Result<bool> {
     Ok(own.uid() == 0)
 }
 
-/// Creates a map, loads a family's prefixes and says how it went.
+/// Creates a map, loads a family's prefixes and prints the result.
 fn fill(
     kind: Kind,
     family: Family,

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 pub const USAGE: &str = "\
 usage: demo --table FILE [--keep-going] [--known-as] [--seed NUMBER]
 
-Loads a prefix list into two LPM_MTRIE maps, resolves real packets with them, and compares their
-answers with LPM_TRIE's. Runs as root on a kernel with the map type.
+Loads a prefix list into two LPM_MTRIE maps, looks up real packets in them, and compares their
+answers with LPM_TRIE's. Must run as root, on a kernel with the map type.
 
-  --table FILE   lines of 'prefix/len value'; '#' starts a comment
-  --keep-going   load the good lines of a file that has bad ones
-  --known-as     fail when a well-known address is not in its AS (for the BGP table)
-  --seed NUMBER  of the random addresses; without it a new one, printed";
+  --table FILE   one 'prefix/len value' per line; '#' starts a comment
+  --keep-going   skip invalid lines instead of stopping
+  --known-as     fail if a well-known address is not in its AS (for the BGP table)
+  --seed NUMBER  seed for the random addresses (default: a random one, printed)";
 
 #[derive(Debug, PartialEq)]
 pub struct Options {
@@ -26,16 +26,16 @@ pub struct Options {
 pub enum UsageError {
     #[error("{0} needs a value")]
     NoValue(String),
-    #[error("{0} does not take '{1}'")]
+    #[error("{0} needs a number, not '{1}'")]
     BadValue(String, String),
-    #[error("'{0}' is not an option")]
+    #[error("unknown option '{0}'")]
     Unknown(String),
     #[error("--table FILE is missing")]
     NoTable,
 }
 
 impl Options {
-    /// `args` without the program's name.
+    /// Parses `args`, which must not include the program name.
     pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Self, UsageError> {
         let mut args = args.into_iter();
         let mut table = None;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map from the prefixes of one family to their origin AS, of either map type.
+//! A map of either type from the prefixes of one family to their origin AS.
 
 use std::{
     fs, io,
@@ -19,25 +19,23 @@ use crate::{
     progress::{Progress, Style},
 };
 
-/// BPF_F_NO_PREALLOC of uapi: LPM_TRIE insists on it, LPM_MTRIE accepts it.
+/// BPF_F_NO_PREALLOC, which LPM_TRIE requires and LPM_MTRIE accepts.
 const NO_PREALLOC: u32 = 1;
 const VALUE_SIZE: u32 = size_of::<u64>() as u32;
-/// Elements of one BPF_MAP_UPDATE_BATCH call.
+/// Elements per BPF_MAP_UPDATE_BATCH call.
 const BATCH: usize = 4096;
 
-/// A map type, with the name that people read.
+/// A map type, with its display name.
 #[derive(Clone, Copy)]
 pub struct Kind {
     pub name: &'static str,
     pub map_type: MapType,
 }
 
-/// Why there is no map.
+/// A failure to create a map.
 #[derive(Debug, thiserror::Error)]
 enum CreateError {
-    #[error(
-        "cannot create an {name} map: no module provides the type; insert it: modprobe lpm_mtrie"
-    )]
+    #[error("cannot create an {name} map: no module provides the type; run modprobe lpm_mtrie")]
     NoModule {
         name: &'static str,
         source: MapError,
@@ -50,7 +48,7 @@ enum CreateError {
 }
 
 impl CreateError {
-    /// The kernel answers EINVAL for a type that is declared while its module is missing.
+    /// The kernel returns EINVAL for a declared type whose module is missing.
     fn new(kind: Kind, source: MapError) -> Self {
         let name = kind.name;
         match &source {
@@ -71,12 +69,12 @@ pub struct OriginMap {
     map: RawMap<OwnedFd>,
 }
 
-/// What filling a map took.
+/// The cost of filling a map.
 pub struct Load {
     pub prefixes: usize,
-    /// In the batch calls alone, waits for LPM_TRIE's allocator included.
+    /// Time of the batch calls only, including waits for LPM_TRIE's allocator.
     pub time: Duration,
-    /// Batch calls that ended early with ENOMEM and were repeated from there.
+    /// Batch calls that stopped early with ENOMEM and were resumed.
     pub retries: u32,
     pub memlock: u64,
 }
@@ -89,7 +87,7 @@ impl OriginMap {
             Family::V6 => "origin_v6",
         };
         let key_size = family.key(0, 0).as_bytes().len() as u32;
-        // An empty map is no map; a table without one family still has both.
+        // max_entries must not be 0, even if the table lacks a family.
         let max_entries = u32::try_from(prefixes.max(1)).context("too many prefixes")?;
         let data = map::create(
             kind.map_type,
@@ -164,12 +162,12 @@ impl OriginMap {
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
             Err(error) => {
                 let addr = self.family.address(addr);
-                Err(error).with_context(|| format!("look {addr} up in {}", self.kind.name))
+                Err(error).with_context(|| format!("look up {addr} in {}", self.kind.name))
             }
         }
     }
 
-    /// The map's memory as the kernel reports it, in bytes.
+    /// The map's memory as reported by the kernel, in bytes.
     fn memlock(&self) -> Result<u64> {
         let path = format!("/proc/self/fdinfo/{}", self.map.fd().as_raw_fd());
         let fdinfo = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The directory in the BPF file system that holds the demo's pins, for as long as the demo runs.
+//! The directory for the demo's pins in the BPF file system, which exists while the demo runs.
 
 use std::{
     fs, io,
@@ -14,7 +14,7 @@ const DIRECTORY: &str = "/sys/fs/bpf/lpm_mtrie_demo";
 pub struct Pins(());
 
 impl Pins {
-    /// Makes the directory, empty: what a killed run left there is unpinned.
+    /// Creates the directory, after removing pins that a killed run left.
     pub fn create() -> Result<Self> {
         let mounts = fs::read_to_string("/proc/self/mounts").context("read /proc/self/mounts")?;
         ensure!(
@@ -30,14 +30,14 @@ impl Pins {
         Path::new(DIRECTORY).join(name)
     }
 
-    /// Unpins everything; what nothing else holds is freed.
+    /// Removes all pins; objects without other references are freed.
     pub fn remove(self) -> Result<()> {
-        // Drop has nothing left to do then.
+        // Drop then finds nothing to remove.
         remove().with_context(|| format!("remove {DIRECTORY}"))
     }
 }
 
-/// On the ways out where an error is under way already.
+/// Cleans up on error paths.
 impl Drop for Pins {
     fn drop(&mut self) {
         if let Err(error) = remove() {
@@ -53,7 +53,7 @@ fn remove() -> io::Result<()> {
     }
 }
 
-/// Whether a line of `mounts` says that a file system of type bpf is mounted at [`BPFFS`].
+/// Whether `mounts` lists a file system of type bpf at [`BPFFS`].
 fn holds_bpffs(mounts: &str) -> bool {
     mounts.lines().any(|line| {
         let mut fields = line.split_whitespace().skip(1);

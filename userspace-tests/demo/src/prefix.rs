@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! An IP prefix as both families share it: a left-aligned 128-bit address and a length.
+//! An IP prefix of either family: a left-aligned 128-bit address and a length.
 //!
-//! `10.0.0.0/8` is held as `0x0a00_0000_0000…` and 8, so sorting, masking and matching are one
-//! code for IPv4 and IPv6; only [`Family`] knows how many bytes reach the kernel.
+//! `10.0.0.0/8` is stored as `0x0a00_0000_0000…` and 8, so that IPv4 and IPv6 share the code for
+//! sorting, masking and matching; only [`Family`] knows how many bytes a key has.
 
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// The two address families; each has a map of its own.
+/// The two address families; each has its own map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     V4,
@@ -26,7 +26,7 @@ impl Family {
         }
     }
 
-    /// Bits of an address: the longest prefix.
+    /// Bits of an address, which is also the maximum prefix length.
     pub fn bits(self) -> u8 {
         match self {
             Self::V4 => 32,
@@ -41,7 +41,7 @@ impl Family {
         }
     }
 
-    /// The address that [`left_aligned`] came from.
+    /// The inverse of [`left_aligned`].
     pub fn address(self, bits: u128) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::from_bits((bits >> 96) as u32).into(),
@@ -49,8 +49,8 @@ impl Family {
         }
     }
 
-    /// A map's key: `struct bpf_lpm_trie_key_u8`, the length in the machine's byte order, then the
-    /// address as it stands in a packet. IPv4 keys are 8 bytes, IPv6 keys are 20.
+    /// A map key, `struct bpf_lpm_trie_key_u8`: the length in native byte order, then the address in
+    /// network byte order. IPv4 keys are 8 bytes, IPv6 keys are 20.
     pub fn key(self, bits: u128, len: u8) -> Key {
         let mut key = Key {
             bytes: [0; 20],
@@ -62,7 +62,7 @@ impl Family {
     }
 }
 
-/// The bytes of one map key.
+/// The bytes of a map key.
 pub struct Key {
     bytes: [u8; 20],
     len: usize,
@@ -74,7 +74,7 @@ impl Key {
     }
 }
 
-/// An address with its first bit at bit 127, whatever its family.
+/// An address of either family with its first bit at bit 127.
 pub fn left_aligned(addr: IpAddr) -> u128 {
     match addr {
         IpAddr::V4(addr) => u128::from(addr.to_bits()) << 96,
@@ -82,7 +82,7 @@ pub fn left_aligned(addr: IpAddr) -> u128 {
     }
 }
 
-/// A prefix as the list wrote it: bits beyond `len` may be set, as the kernel accepts them.
+/// A prefix as written in the list; bits beyond `len` may be set, which the kernel accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
     pub bits: u128,
@@ -102,7 +102,7 @@ impl Prefix {
         self.bits & self.mask()
     }
 
-    /// The last one, in 128 bits.
+    /// The last address that the prefix covers, in 128 bits.
     pub fn end(self) -> u128 {
         self.bits | !self.mask()
     }
@@ -111,7 +111,7 @@ impl Prefix {
         addr & self.mask() == self.start()
     }
 
-    /// `1.1.1.0/24`: without the bits that do not count.
+    /// Formats the prefix as `1.1.1.0/24`, without bits beyond `len`.
     pub fn display(self, family: Family) -> impl fmt::Display {
         format!("{}/{}", family.address(self.start()), self.len)
     }

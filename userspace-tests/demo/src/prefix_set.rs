@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Longest-prefix match in userspace, without a trie: what the maps' answers are held against.
+//! Longest-prefix match in userspace, without a trie: the reference for the maps' answers.
 //!
-//! The prefixes are sorted by first address, shorter ones first, and each knows the nearest one
+//! The prefixes are sorted by first address, shorter ones first, and each refers to the longest one
 //! that covers it. The last prefix that starts at or before an address is either the answer or
-//! inside the answer, so the search is one bisection and a climb:
+//! within it, so a search is a bisection followed by a climb:
 //!
 //! ```text
-//! 10.0.0.0/8         covered by nothing
+//! 10.0.0.0/8         not covered
 //! 10.1.0.0/16        covered by 10.0.0.0/8
 //! 10.1.2.0/24        covered by 10.1.0.0/16     10.1.9.9: bisect here, climb to 10.1.0.0/16
 //! 10.2.0.0/16        covered by 10.0.0.0/8
@@ -20,17 +20,17 @@ pub struct Entry {
     pub value: u64,
 }
 
-/// The prefixes of one family, each once.
+/// The prefixes of one family, without duplicates.
 pub struct PrefixSet {
     entries: Vec<Entry>,
-    /// For each entry the index of the nearest prefix that covers it.
+    /// For each entry, the index of the longest other prefix that covers it.
     cover: Vec<Option<u32>>,
     repeated: usize,
 }
 
 impl PrefixSet {
-    /// Of prefixes that cover the same addresses the last one counts, as when a map is updated
-    /// in the order of the list.
+    /// Of several entries for the same prefix the last one wins, as when a map is updated in the
+    /// order of the list.
     pub fn new(mut entries: Vec<Entry>) -> Self {
         let lines = entries.len();
         entries.reverse();
@@ -60,7 +60,7 @@ impl PrefixSet {
         &self.entries
     }
 
-    /// How many lines a later line of the same prefix replaced.
+    /// Number of lines overridden by a later line for the same prefix.
     pub fn repeated(&self) -> usize {
         self.repeated
     }
@@ -85,7 +85,7 @@ fn order(prefix: Prefix) -> (u128, u8) {
 mod tests {
     use super::*;
 
-    /// Random nested prefixes over few bits, so that most of them cover others.
+    /// Random prefixes over few bits, so that most of them are nested.
     fn random_entries(rng: &mut fastrand::Rng) -> Vec<Entry> {
         (0..rng.u64(0..60))
             .map(|value| Entry {
@@ -105,7 +105,7 @@ mod tests {
             let entries = random_entries(&mut rng);
             let set = PrefixSet::new(entries.clone());
             for addr in (0..=255_u128).map(|byte| byte << 120 | 5) {
-                // max_by_key takes the last of equals, as updates in this order would.
+                // max_by_key returns the last of equals, like updates in this order.
                 let linear = entries
                     .iter()
                     .filter(|entry| entry.prefix.contains(addr))

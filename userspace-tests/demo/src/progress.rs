@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How far a long step is: a bar on a terminal, a line every tenth elsewhere.
+//! Progress of a long step: a bar on a terminal, otherwise a line for every 10 %.
 
 use std::{
     env,
@@ -8,7 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The terminal of a virtual machine does not tell its width; this fits in 80 columns.
+/// A virtual machine's terminal does not know its width; this fits in 80 columns.
 const BAR: &str = "{prefix:14} [{bar:34}] {percent:>3} %  {human_pos}";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub enum Style {
 }
 
 impl Style {
-    /// What suits the place where the output goes. In the machine that is a terminal always, but a
-    /// dumb one if the machine's own output is not.
+    /// The style for standard output. In the test machine that is always a terminal, but a dumb one
+    /// if the host's output is not a terminal.
     pub fn of_stdout() -> Self {
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         if io::stdout().is_terminal() && !dumb {
@@ -34,7 +34,7 @@ pub struct Progress {
     what: String,
     total: u64,
     done: u64,
-    /// None: lines.
+    /// `None` for lines.
     bar: Option<ProgressBar>,
 }
 
@@ -70,7 +70,7 @@ impl Progress {
     }
 }
 
-/// The bar gives its line back; the result is printed in its place.
+/// Clears the bar's line, where the result is then printed.
 impl Drop for Progress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {

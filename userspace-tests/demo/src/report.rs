@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the demo prints: the packets by address, and both map types side by side.
+//! The demo's output: packets by address, and both map types side by side.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{
     traffic::Observed,
 };
 
-/// One line per address: what it matched, and the packets that the kernel counted.
+/// Prints one line per address: its match, and the packets that the kernel counted.
 pub fn packets(observed: &[Observed]) {
     println!(
         "{:<26} {:<22} {:>7} {:>6} {:>6}  holder",
@@ -34,14 +34,14 @@ pub fn packets(observed: &[Observed]) {
     }
 }
 
-/// One column of the last table: a map type and what its two maps took, IPv4 first.
+/// A column of the last table: a map type and the cost of its two maps, IPv4 first.
 pub struct Column {
     pub kind: Kind,
     pub loads: [Load; 2],
     pub compared: [usize; 2],
 }
 
-/// Both map types side by side.
+/// Prints both map types side by side.
 pub fn side_by_side(columns: &[Column; 2]) {
     let row = |what: &str, cell: &dyn Fn(&Column) -> String| {
         let [first, second] = columns;
@@ -69,7 +69,7 @@ pub fn side_by_side(columns: &[Column; 2]) {
     });
 }
 
-/// `1072529` as `1,072,529`.
+/// Formats `1072529` as `1,072,529`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A prefix list as text: one `prefix/len value` per line, read whole before anything is loaded.
+//! A prefix list as text, one `prefix/len value` per line, read completely before loading.
 //!
 //! ```text
 //! # comments and blank lines are skipped; IPv4 and IPv6 may be mixed
@@ -7,8 +7,8 @@
 //! 2606:4700:4700::/48   13335   # the value is an unsigned 64-bit number
 //! ```
 //!
-//! Every bad line is kept with its number and what is wrong with it, so that a long list is
-//! repaired in one round.
+//! Every bad line is recorded with its number and the reason, so that all of them can be fixed at
+//! once.
 
 use std::{
     fmt,
@@ -21,7 +21,7 @@ use crate::{
     prefix_set::{Entry, PrefixSet},
 };
 
-/// What the list holds, by family, and the lines that could not be read.
+/// The entries of a list by family, and the lines that could not be parsed.
 pub struct Table {
     pub v4: PrefixSet,
     pub v6: PrefixSet,
@@ -35,7 +35,7 @@ pub struct BadLine {
     pub reason: Reason,
 }
 
-/// What is wrong with it.
+/// Why a line is bad.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Reason {
     #[error("not UTF-8 text")]
@@ -83,7 +83,7 @@ impl Table {
         self.v4.entries().len() + self.v6.entries().len()
     }
 
-    /// `file:line: reason` for the first `limit` bad lines, and how many more there are.
+    /// Formats the first `limit` bad lines as `file:line: reason`, and the number of others.
     pub fn complaints<'a>(&'a self, file: &'a str, limit: usize) -> impl fmt::Display + 'a {
         fmt::from_fn(move |f| {
             for BadLine { number, reason } in self.bad.iter().take(limit) {
@@ -128,7 +128,7 @@ fn parse_line(line: &[u8]) -> Result<Option<(Family, Entry)>, Reason> {
     Ok(Some((family, Entry { prefix, value })))
 }
 
-/// Decimal digits only: `str::parse` alone would take a leading `+`.
+/// Parses decimal digits only; `str::parse` would also accept a leading `+`.
 fn number<T: str::FromStr>(text: &str) -> Option<T> {
     text.bytes()
         .all(|byte| byte.is_ascii_digit())

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Real packets for well-known addresses, counted by AS in the kernel.
+//! Packets to and from well-known addresses, counted by AS in the kernel.
 //!
-//! The XDP program of `bpf/count_by_as.bpf.c` stands at one end of a wire; frames are put in at the
-//! other. Each address is the destination of one round of frames and the source of the next, and
-//! each round has a length of its own, so that a count under a wrong AS shows.
+//! The XDP program of `bpf/count_by_as.bpf.c` is attached to one end of a veth pair, and frames are
+//! sent from the other. Each address is the destination of one round of frames and the source of the
+//! next. Each round has a different number of frames, so that a count for the wrong AS is noticed.
 
 use std::{net::IpAddr, os::fd::AsFd, time::Duration};
 
@@ -30,8 +30,8 @@ use crate::{
 const ELF: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/count_by_as.bpf.o"));
 const PROGRAM: &str = "count_by_as";
 
-/// Frames of the first round; each following round has one more. Far fewer than the 256 that a
-/// veth's queue holds.
+/// Frames in the first round; each later round has one more. Far fewer than the 256 that fit in a
+/// veth's queue.
 const FIRST_ROUND: u64 = 20;
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -41,7 +41,7 @@ type Counts = [u64; 2];
 const AS_SOURCE: usize = 0;
 const AS_DESTINATION: usize = 1;
 
-/// What the packets of one address showed.
+/// The match and the packet counts of an address.
 pub struct Observed {
     pub known: WellKnown,
     pub matched: Option<Entry>,
@@ -58,7 +58,7 @@ impl Observed {
     }
 }
 
-/// The program, attached, and the maps that it counts in.
+/// The attached program, and the maps with its counts.
 struct Counter {
     // Detached when dropped.
     _program: Xdp,
@@ -74,7 +74,7 @@ impl Counter {
             .load(ELF)
             .context("load the BPF object")?;
         let loaded = object.load_program(PROGRAM)?;
-        // A pin is the way from the loader's descriptor to aya's typed program.
+        // aya's typed program can be made from a pin, but not from the loader's descriptor.
         let pin = pins.path(PROGRAM);
         sys::obj_pin(loaded.as_fd(), &pin)
             .with_context(|| format!("pin the program at {}", pin.display()))?;
@@ -90,7 +90,7 @@ impl Counter {
         })
     }
 
-    /// The counts of an AS; of the packets that no prefix covers for `None`.
+    /// The counts of an AS, or, for `None`, of addresses that no prefix covers.
     fn counts(&self, origin: Option<u64>) -> Result<Counts, MapError> {
         let Some(origin) = origin else {
             return self.unmatched.get(&0, 0);
@@ -101,7 +101,7 @@ impl Counter {
         }
     }
 
-    /// All packets that were counted as going somewhere.
+    /// The total of all destination counts.
     fn total(&self) -> Result<u64, MapError> {
         let mut total = self.counts(None)?[AS_DESTINATION];
         for counts in self.by_as.iter() {
@@ -111,8 +111,8 @@ impl Counter {
     }
 }
 
-/// Sends every round and returns what was counted, in the order of the list. With `known_as` it is
-/// an error when the table has an address in another AS than everyone knows.
+/// Sends all rounds and returns the counts, in the order of the list. With `known_as`, it is an
+/// error if the table has a well-known address in a different AS.
 pub async fn run(
     table: &Table,
     maps: [&OriginMap; 2],
@@ -173,7 +173,7 @@ async fn send_all(
     Ok(())
 }
 
-/// The address before `index` of the same family; before the first one comes the last.
+/// The previous address of the same family; for the first one, the last.
 fn previous_of_family(observed: &[Observed], index: usize) -> usize {
     let same = |other: &usize| {
         Family::of(observed[*other].known.addr) == Family::of(observed[index].known.addr)
@@ -182,7 +182,7 @@ fn previous_of_family(observed: &[Observed], index: usize) -> usize {
     before.unwrap_or_else(|| (0..observed.len()).rfind(same).unwrap_or(index))
 }
 
-/// Sends `frames` frames and waits until both ASes have them.
+/// Sends `frames` frames and waits until both ASes have counted them.
 async fn round(
     observed: &mut [Observed],
     from: usize,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Addresses whose origin AS anyone can check, each service in both families.
+//! Services with well-known addresses in both families and a publicly known origin AS.
 
 use std::net::IpAddr;
 
 pub struct WellKnown {
     pub addr: IpAddr,
-    /// The AS that originates its prefix in the BGP table of the `iptrie` package, 0.11.1.
+    /// The AS that originates its prefix in the BGP table of the package `iptrie` 0.11.1.
     pub origin: u64,
     pub holder: &'static str,
 }
@@ -21,7 +21,7 @@ const SERVICES: [(&str, u64, &str, &str); 8] = [
     ("root server F", 3557, "192.5.5.241", "2001:500:2f::f"),
 ];
 
-/// The IPv4 addresses, then their IPv6 twins.
+/// All IPv4 addresses, then the IPv6 addresses in the same order.
 pub fn addresses() -> Vec<WellKnown> {
     let of = |addr: &str, origin, holder| WellKnown {
         addr: addr.parse().expect("the list above holds addresses"),

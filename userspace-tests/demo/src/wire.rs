@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A wire with two ends (a veth pair): frames put in at one end arrive at the other as from a
-//! network card.
+//! A veth pair: frames sent on one end arrive at the other as from a network card.
 
 use std::{
     fs,
@@ -16,9 +15,9 @@ use tokio::{task::JoinHandle, time};
 
 use crate::frame::Mac;
 
-/// The end where packets arrive.
+/// The receiving end.
 pub const ARRIVAL: &str = "lpmdemo-in";
-/// The end where they are put in.
+/// The sending end.
 const DEPARTURE: &str = "lpmdemo-out";
 
 /// Locally administered addresses.
@@ -34,7 +33,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Makes the pair and brings both ends up. A pair that a killed run left behind is replaced.
+    /// Creates the pair and brings both ends up. A pair that a killed run left is replaced.
     pub async fn create() -> Result<Self> {
         let (connection, links, _) = new_connection().context("open a route netlink socket")?;
         let netlink = tokio::spawn(connection);
@@ -60,7 +59,7 @@ impl Wire {
         }
     }
 
-    /// Puts one Ethernet frame on the wire.
+    /// Sends one Ethernet frame.
     pub fn send(&mut self, frame: &[u8]) -> io::Result<()> {
         self.departure.write_all(frame)
     }
@@ -73,7 +72,7 @@ impl Wire {
     }
 }
 
-/// Both ends up; a socket that sends on the departure end.
+/// Brings both ends up; returns a socket that sends on the departure end.
 async fn bring_up(links: &Handle) -> Result<OwnedFd> {
     for (name, mac) in [(ARRIVAL, ARRIVAL_MAC), (DEPARTURE, DEPARTURE_MAC)] {
         keep_quiet(name)?;
@@ -98,19 +97,20 @@ fn interface_index(name: &str) -> Result<u32> {
     text.trim().parse().with_context(|| format!("parse {path}"))
 }
 
-/// Without IPv6 of its own the kernel sends nothing by itself, and the counts hold our frames only.
+/// Disables IPv6 on the interface, so that the kernel sends no packets of its own that would be
+/// counted.
 fn keep_quiet(name: &str) -> Result<()> {
     let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
     match fs::write(&path, "1") {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("write {path}"))
         }
-        // NotFound: a kernel without IPv6 is quiet already.
+        // NotFound: the kernel has no IPv6.
         _ => Ok(()),
     }
 }
 
-/// A frame that is sent before the link watch has seen the carrier is dropped in silence.
+/// Frames sent before the link watch has seen the carrier are silently dropped.
 async fn wait_until_up(name: &str) -> Result<()> {
     let path = format!("/sys/class/net/{name}/operstate");
     let up = async {
@@ -134,13 +134,13 @@ fn packet_socket(interface: u32) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: socket(2) made this descriptor just now; nobody else has it.
+    // SAFETY: socket(2) just returned this descriptor, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: `sockaddr_ll` is a C struct of integers; all zeros is a value of it.
+    // SAFETY: `sockaddr_ll` is a C struct of integers, for which all zeros is valid.
     let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
     address.sll_family = libc::AF_PACKET as u16;
     address.sll_ifindex = interface as i32;
-    // SAFETY: the kernel reads `sockaddr_ll`'s size from `address`, which lives past the call.
+    // SAFETY: the kernel reads that many bytes from `address`, which outlives the call.
     let bound = unsafe {
         libc::bind(
             socket.as_raw_fd(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The job: what the host wants run, the run, and the verdict.
+//! The job: the command that the host requests, its execution, and the verdict.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::{mounts::JOB, terminal};
 
-/// A shell's statuses for a command that is not there, and one that will not run.
+/// Exit statuses of a shell for a command that is missing, and one that cannot be executed.
 const NOT_FOUND: i32 = 127;
 const NOT_RUNNABLE: i32 = 126;
 
@@ -27,18 +27,18 @@ const NOT_RUNNABLE: i32 = 126;
 pub struct Job {
     pub argv: Vec<String>,
     pub cwd: String,
-    /// The command's whole environment.
+    /// The command's complete environment.
     pub env: BTreeMap<String, String>,
-    /// The command's standard input, if that is not the terminal: it carries
-    /// bytes alone, no end of file.
+    /// The command's standard input, if it is not the terminal, which cannot
+    /// signal end of file.
     pub stdin: Option<String>,
-    /// A module to insert before the command.
+    /// A module to insert before running the command.
     pub module: Option<String>,
-    /// Holds lib/modules/RELEASE, for modules that load by themselves.
+    /// Contains lib/modules/RELEASE, for modules loaded on demand.
     pub modules_dir: Option<String>,
-    /// A host directory that is writable here, at the same path.
+    /// A host directory that is writable in the machine, at the same path.
     pub share: Option<String>,
-    /// A person is at the terminal: line editing, signals, job control.
+    /// The terminal is interactive: line editing, signals, job control.
     pub interactive: bool,
 }
 
@@ -48,22 +48,22 @@ impl Job {
         let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
         let job: Self = serde_json::from_str(&text).with_context(|| format!("parse {path}"))?;
         if job.argv.is_empty() {
-            bail!("{path}: argv is empty, there is nothing to run");
+            bail!("{path}: argv is empty, so there is nothing to run");
         }
         Ok(job)
     }
 
-    /// Whether this machine's CPU runs no program of the host.
+    /// Whether this machine's CPU cannot run the host's programs.
     pub fn is_foreign(&self) -> bool {
         self.env.contains_key("LPM_MTRIE_FOREIGN")
     }
 }
 
-/// Runs the command to its end and returns its status as a shell counts it.
+/// Runs the command to completion and returns its status by shell conventions.
 pub fn run(job: &Job) -> Result<i32> {
     let tty = terminal::open().context("open the command's terminal")?;
     if !job.interactive {
-        terminal::make_raw(&tty).context("set the command's terminal raw")?;
+        terminal::make_raw(&tty).context("set the command's terminal to raw mode")?;
     }
     let status = match start(job, &tty)? {
         Ok(child) => code(wait_for(child)?),
@@ -81,13 +81,13 @@ pub fn run(job: &Job) -> Result<i32> {
             }
         }
     };
-    // The end of a session hangs its terminal up, and with it every descriptor from before.
+    // The end of the session hung up the terminal, and all descriptors opened before.
     let tty = terminal::open().context("open the command's terminal again")?;
     terminal::drain(&tty).context("flush the command's terminal")?;
     Ok(status)
 }
 
-/// The inner error is the command's own: it cannot be executed.
+/// The inner error means that the command cannot be executed.
 fn start(job: &Job, tty: &File) -> Result<io::Result<Child>> {
     let stdio = || tty.try_clone().context("duplicate the terminal");
     let stdin = match &job.stdin {
@@ -105,14 +105,13 @@ fn start(job: &Job, tty: &File) -> Result<io::Result<Child>> {
         .stderr(stdio()?);
     if job.interactive {
         let fd = tty.as_raw_fd();
-        // SAFETY: the closure makes two system calls and allocates nothing, as a child of fork must.
+        // SAFETY: the closure makes two system calls and allocates nothing, as required after fork.
         unsafe { command.pre_exec(move || terminal::take_control(fd)) };
     }
     Ok(command.spawn())
 }
 
-/// Waits for the command; whatever else ends meanwhile was left to PID 1 and
-/// is reaped.
+/// Waits for the command, and reaps orphans that end meanwhile.
 fn wait_for(child: Child) -> Result<ExitStatus> {
     loop {
         let mut status = 0;
@@ -133,11 +132,11 @@ fn code(status: ExitStatus) -> i32 {
     match (status.code(), status.signal()) {
         (Some(code), _) => code,
         (None, Some(signal)) => 128 + signal,
-        (None, None) => unreachable!("waitpid without WUNTRACED reports ends alone"),
+        (None, None) => unreachable!("waitpid without WUNTRACED reports only terminations"),
     }
 }
 
-/// Leaves the verdict for the host. The rename makes it all or nothing.
+/// Writes the verdict for the host, atomically, by a rename.
 pub fn report(status: i32) -> Result<()> {
     let [temporary, path] = ["status.new", "status"].map(|name| format!("{JOB}/{name}"));
     let mut file = File::create(&temporary).with_context(|| format!("create {temporary}"))?;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! PID 1 of the test machine: make a writable root, insert the module, run one
-//! command, leave its exit status for the host, power off.
+//! PID 1 of the test machine: makes the root writable, inserts the module, runs one
+//! command, reports its exit status to the host, and powers off.
 //!
-//! The root file system is the host's own, read-only over 9p, so every program
-//! of the host is there at its path. The directory that the host shares under
-//! the tag `job` says what to run (`job.json`) and receives the verdict
-//! (`status`, a decimal number). Whatever goes wrong before the command has
-//! ended leaves no `status`: to the host, a boot without a verdict is a failure.
+//! The root file system is the host's, read-only over 9p, so every program of
+//! the host is available at its own path. The directory that the host shares
+//! under the tag `job` contains the command (`job.json`) and receives the verdict
+//! (`status`, a decimal number). If anything fails before the command has ended,
+//! no `status` is written, and the host treats a boot without a verdict as a failure.
 
 mod job;
 mod kmsg;
@@ -26,7 +26,7 @@ fn main() {
         process::exit(modprobe::main());
     }
     if process::id() != 1 {
-        eprintln!("machine-init: this is the first process of a test machine, not a command");
+        eprintln!("machine-init: must run as the first process of a test machine");
         process::exit(2);
     }
     if let Err(error) = run() {
@@ -36,15 +36,15 @@ fn main() {
 }
 
 fn run() -> Result<()> {
-    mounts::writable_root().context("the writable root was not made")?;
-    mounts::system().context("a system file system was not mounted")?;
+    mounts::writable_root().context("make the root writable")?;
+    mounts::system().context("mount the system file systems")?;
     let job = job::Job::read()?;
     if let Some(share) = &job.share {
-        mounts::share(share).context("the shared directory was not mounted")?;
+        mounts::share(share).context("mount the shared directory")?;
     }
-    network::loopback_up().context("the loopback interface did not come up")?;
+    network::loopback_up().context("bring up the loopback interface")?;
     if let Some(dir) = &job.modules_dir {
-        modprobe::set_up(dir, job.is_foreign()).context("module autoload was not set up")?;
+        modprobe::set_up(dir, job.is_foreign()).context("set up module autoloading")?;
     }
     if let Some(path) = &job.module {
         module::insert(path)?;

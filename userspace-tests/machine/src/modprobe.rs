@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel runs for request_module(): the host's modprobe, or, where
-//! that does not run, this program, for modules that need no other one.
+//! The handler of request_module(): the host's modprobe or, if that cannot run in this
+//! machine, this program, which supports modules without dependencies.
 
 use std::{
     env, fs,
@@ -14,12 +14,12 @@ use crate::{job::Job, kmsg, module};
 
 const PATH: &str = "/run/modprobe";
 
-/// Lets the kernel find modules below `dir` (which holds lib/modules/RELEASE).
+/// Makes the kernel load modules from `dir`, which contains lib/modules/RELEASE.
 pub fn set_up(dir: &str, foreign: bool) -> Result<()> {
     if foreign {
         symlink("/proc/1/exe", PATH).with_context(|| format!("link {PATH}"))?;
     } else {
-        // The sysctl takes a path alone, so options go into a script.
+        // The sysctl accepts only a path, so options need a script.
         let quoted = dir.replace('\'', r"'\''");
         let script = format!("#!/bin/sh\nexec /sbin/modprobe -d '{quoted}' \"$@\"\n");
         fs::write(PATH, script).with_context(|| format!("write {PATH}"))?;
@@ -30,7 +30,7 @@ pub fn set_up(dir: &str, foreign: bool) -> Result<()> {
     fs::write(sysctl, PATH).with_context(|| format!("write {sysctl}"))
 }
 
-/// Whether this process was started by that path.
+/// Whether the kernel started this process as its modprobe.
 pub fn is_asked_for() -> bool {
     env::args_os().next().is_some_and(|name| name == PATH)
 }
@@ -46,13 +46,15 @@ pub fn main() -> i32 {
     }
 }
 
-/// An alias of no module is no error: the kernel asks for many things.
+/// An unknown alias is not an error: the kernel requests many that do not exist.
 fn load() -> Result<()> {
-    let alias = env::args().next_back().context("an alias")?;
-    let dir = Job::read()?.modules_dir.context("modules_dir")?;
+    let alias = env::args().next_back().context("no alias was given")?;
+    let dir = Job::read()?
+        .modules_dir
+        .context("the job has no modules_dir")?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let dir = Path::new(&dir).join("lib/modules").join(release.trim());
-    // Lines are "alias ALIAS MODULE" and "FILE: FILES that it needs".
+    // The lines are "alias ALIAS MODULE" and "FILE: DEPENDENCIES".
     let [aliases, files] = ["modules.alias", "modules.dep"].map(|name| {
         let path = dir.join(name);
         fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -73,7 +75,7 @@ fn load() -> Result<()> {
         .find(|(file, _)| file.rsplit('/').next() == Some(&name))
         .with_context(|| format!("modules.dep has no {name}"))?;
     match module::finit(&dir.join(file))? {
-        // Another one of us was faster.
+        // A concurrent request inserted it first.
         Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
         result => result.with_context(|| format!("insert {file}")),
     }

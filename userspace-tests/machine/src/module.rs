@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel module, inserted before the command.
+//! Insertion of kernel modules.
 
 use std::{fs, io, os::fd::AsRawFd, path::Path};
 
 use anyhow::{Context, Result, bail};
 
-/// finit_module(2); the inner error is its own.
+/// Calls finit_module(2), whose error is the inner one.
 pub fn finit(path: &Path) -> Result<io::Result<()>> {
     let file = fs::File::open(path).with_context(|| format!("module {}", path.display()))?;
     // SAFETY: the parameters are a NUL-terminated empty string.
@@ -23,10 +23,10 @@ pub fn insert(path: &str) -> Result<()> {
     };
     match error.raw_os_error() {
         Some(libc::ENOEXEC | libc::EINVAL) => bail!(
-            "module {path} does not fit this kernel ({error}): build it against this kernel's tree"
+            "module {path} does not match this kernel ({error}); build it against this kernel's tree"
         ),
         Some(libc::ENOENT) => bail!(
-            "module {path} wants a symbol that this kernel lacks ({error}): is the patch series applied?"
+            "module {path} needs a symbol that this kernel lacks ({error}); apply the patch series"
         ),
         _ => bail!("module {path} was not inserted: {error}"),
     }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The machine's file systems: an overlay that makes the host's root writable
-//! here and forgets everything at power off, and what the kernel provides.
+//! until power off, the kernel's file systems, and the job and shared directories.
 
 use std::{ffi::CString, fs, io, os::unix::ffi::OsStrExt, os::unix::fs::symlink, path::Path, ptr};
 
 use anyhow::{Context, Result};
 
-/// Where the new root stands until it becomes `/`; below the tmpfs on /run,
-/// because the host's own root has no place to write.
+/// Where the new root is prepared, in the tmpfs on /run, because the host's
+/// root is read-only.
 const STAGE: &str = "/run/machine";
-/// Where the host's job directory appears in the machine.
+/// Mount point of the host's job directory.
 pub const JOB: &str = "/run/job";
 
-/// Puts a tmpfs-backed overlay over the read-only root and moves into it.
+/// Mounts an overlay backed by tmpfs over the read-only root, and makes it the root.
 pub fn writable_root() -> Result<()> {
-    // /dev first: until it is there, no message reaches the log.
+    // /dev first: without it, no message reaches the log.
     mount("devtmpfs", "/dev", "devtmpfs", libc::MS_NOSUID, "")?;
     mount("tmpfs", "/run", "tmpfs", 0, "mode=755")?;
     let [upper, work, root] = ["upper", "work", "root"].map(|dir| format!("{STAGE}/{dir}"));
@@ -34,7 +34,7 @@ pub fn writable_root() -> Result<()> {
     std::env::set_current_dir("/").context("chdir /")
 }
 
-/// Mounts what the kernel provides and what programs expect, and the job.
+/// Mounts the file systems that programs expect, and the job directory.
 pub fn system() -> Result<()> {
     let safe = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     mount("proc", "/proc", "proc", safe, "")?;
@@ -43,7 +43,7 @@ pub fn system() -> Result<()> {
     mount("cgroup2", "/sys/fs/cgroup", "cgroup2", safe, "")?;
     mount("tracefs", "/sys/kernel/tracing", "tracefs", safe, "")?;
     mount("securityfs", "/sys/kernel/security", "securityfs", safe, "")?;
-    // Debug kernels alone have one (kmemleak, fault injection).
+    // Only debug kernels have debugfs (kmemleak, fault injection).
     if Path::new("/sys/kernel/debug").is_dir() {
         mount("debugfs", "/sys/kernel/debug", "debugfs", safe, "")?;
     }
@@ -55,22 +55,22 @@ pub fn system() -> Result<()> {
         let kind = if dir == "/dev/pts" { "devpts" } else { "tmpfs" };
         mount(kind, dir, kind, libc::MS_NOSUID, options)?;
     }
-    // devtmpfs makes no links; shells' <(…) and many tests want this one.
+    // devtmpfs creates no links; shells' <(…) and many tests need this one.
     symlink("/proc/self/fd", "/dev/fd").context("link /dev/fd")?;
     mount("tmpfs", "/run", "tmpfs", libc::MS_NOSUID, "mode=755")?;
     fs::create_dir_all(JOB).with_context(|| format!("mkdir {JOB}"))?;
-    // No cache: the host reads `status` as soon as the machine is off.
+    // Uncached, because the host reads `status` as soon as the machine is off.
     nine_p("job", JOB, "none")
 }
 
-/// Mounts the host's shared directory at the path that it has there.
+/// Mounts the host's shared directory at the same path.
 pub fn share(path: &str) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("mkdir {path}"))?;
-    // `mmap` writes through, and lets programs map the files.
+    // cache=mmap writes through, and lets programs map the files.
     nine_p("share", path, "mmap")
 }
 
-/// Takes a mount away, so that what was written there has reached the host.
+/// Unmounts `path`, so that everything written there reaches the host.
 pub fn unmount(path: &str) -> Result<()> {
     let c_path = c_string(path)?;
     // SAFETY: umount2 reads a NUL-terminated path.
@@ -116,5 +116,5 @@ fn mount(source: &str, target: &str, kind: &str, flags: libc::c_ulong, data: &st
 
 fn c_string(text: &str) -> Result<CString> {
     CString::new(Path::new(text).as_os_str().as_bytes())
-        .with_context(|| format!("{text:?} contains a NUL"))
+        .with_context(|| format!("{text:?} contains a NUL byte"))
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The loopback interface, the only one the machine has at boot.
+//! The loopback interface, which is the only one at boot.
 
 use std::{
     io, mem,
@@ -7,12 +7,12 @@ use std::{
 };
 
 pub fn loopback_up() -> io::Result<()> {
-    // SAFETY: socket takes no addresses.
+    // SAFETY: socket takes no pointers.
     let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call above made this descriptor for us.
+    // SAFETY: the call above returned this descriptor, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     // SAFETY: ifreq is a C struct of integers and a union of such; all zeros is a value.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };

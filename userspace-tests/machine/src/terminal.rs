@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The command's terminal, /dev/hvc0: the virtio console whose other end is
-//! the standard input and output of the host's command.
+//! The command's terminal, /dev/hvc0: the virtio console, which the host connects to
+//! QEMU's standard input and output.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,7 +10,7 @@ use std::{
 
 const PATH: &str = "/dev/hvc0";
 
-/// Opens the terminal without making it anyone's controlling terminal.
+/// Opens the terminal without making it a controlling terminal.
 pub fn open() -> io::Result<File> {
     OpenOptions::new()
         .read(true)
@@ -19,8 +19,8 @@ pub fn open() -> io::Result<File> {
         .open(PATH)
 }
 
-/// Lets bytes through unchanged in both directions: no echo, no signals, no
-/// carriage returns. For commands whose output the host pipes or compares.
+/// Sets raw mode, which passes bytes unchanged in both directions: no echo, no signals,
+/// no carriage returns. For commands whose output the host pipes or compares.
 pub fn make_raw(tty: &File) -> io::Result<()> {
     let mut settings = settings(tty)?;
     // SAFETY: `settings` is a termios of this terminal.
@@ -29,18 +29,18 @@ pub fn make_raw(tty: &File) -> io::Result<()> {
     check(unsafe { libc::tcsetattr(tty.as_raw_fd(), libc::TCSANOW, &settings) })
 }
 
-/// Gives the calling process a session of its own with `tty` in control, so
-/// that a shell has job control. For the child, between fork and exec.
+/// Starts a new session with `tty` as its controlling terminal, so that a shell has
+/// job control. Called in the child, between fork and exec.
 pub fn take_control(tty: libc::c_int) -> io::Result<()> {
-    // SAFETY: setsid takes no addresses.
+    // SAFETY: setsid takes no pointers.
     check(unsafe { libc::setsid() }.min(0))?;
     // SAFETY: TIOCSCTTY takes a number.
     check(unsafe { libc::ioctl(tty, libc::TIOCSCTTY as _, 0) })
 }
 
-/// Waits until everything written has left for the host.
+/// Waits until everything written has been sent to the host.
 pub fn drain(tty: &File) -> io::Result<()> {
-    // SAFETY: tcdrain takes no addresses.
+    // SAFETY: tcdrain takes no pointers.
     check(unsafe { libc::tcdrain(tty.as_raw_fd()) })
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What differs between the architectures that the kernel of the machine is built for.
+//! Differences between the architectures that the test machine's kernel is built for.
 
 pub use this::{GETPGID, GETPID, INSIDE, engine};
 
@@ -7,16 +7,16 @@ pub use this::{GETPGID, GETPID, INSIDE, engine};
 mod this {
     use std::{arch::x86_64::__cpuid, ffi::CStr};
 
-    /// The kernel's function behind getpid(2). It takes nothing, and so is not in
-    /// the kernel's BTF; that of getpgid(2) is.
+    /// The kernel functions of getpid(2) and getpgid(2). The former takes no arguments,
+    /// so it is not in the kernel's BTF; the latter is.
     pub const GETPID: &CStr = c"__x64_sys_getpid";
     pub const GETPGID: &str = "__x64_sys_getpgid";
 
-    /// Where a function's own code may begin: after its call to ftrace, with or
-    /// without an ENDBR64 in front of that.
+    /// Possible offsets of a function's own code: after its call to ftrace, with or
+    /// without an ENDBR64 before the call.
     pub const INSIDE: [u64; 2] = [9, 5];
 
-    /// What runs the machine's CPUs, by the name that it gives itself.
+    /// The hypervisor or emulator, by its CPUID signature.
     pub fn engine() -> &'static str {
         let name = __cpuid(0x4000_0000);
         match &name.ebx.to_le_bytes() {
@@ -35,11 +35,11 @@ mod this {
     pub const GETPID: &CStr = c"__arm64_sys_getpid";
     pub const GETPGID: &str = "__arm64_sys_getpgid";
 
-    /// Where a function's own code may begin: after the two instructions of its
-    /// call to ftrace, with or without a BTI in front of them.
+    /// Possible offsets of a function's own code: after the two instructions of its
+    /// call to ftrace, with or without a BTI before them.
     pub const INSIDE: [u64; 2] = [12, 8];
 
-    /// What runs the machine's CPUs: no register says it.
+    /// The hypervisor or emulator, which no register identifies.
     pub fn engine() -> &'static str {
         "unknown"
     }

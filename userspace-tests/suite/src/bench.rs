@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Lookups by a program (bpf/bench.bpf.c) in the IPv4 BGP table, in LPM_TRIE and
-//! LPM_MTRIE by turns. Each prefix is as likely. A lookup's share of a run
+//! Times lookups by a program (bpf/bench.bpf.c) in the IPv4 BGP table, alternately in
+//! LPM_TRIE and LPM_MTRIE. Each prefix is equally likely. The time of a lookup
 //! includes the loop and the load of the key.
 //!
 //! Prints a line for each type, in the form that bench/report.py reads.
@@ -24,12 +24,12 @@ use crate::{
     routes,
 };
 
-/// As in bpf/bench.bpf.c. The verifier walks through each of a run's lookups, and its log is
-/// bounded.
+/// Must match bpf/bench.bpf.c. The verifier walks through each lookup of a run, and its log is
+/// limited.
 const ADDRESSES: usize = 65536;
 const LOOKUPS: u32 = 128;
 
-/// Each address once.
+/// Runs that look up each address once.
 const RUNS: u32 = ADDRESSES as u32 / LOOKUPS;
 const ROUNDS: usize = 5;
 const BATCH: usize = 1 << 14;
@@ -41,7 +41,7 @@ struct Subject {
     name: &'static str,
     _object: Object,
     program: Program,
-    /// Nanoseconds a lookup, by round.
+    /// Nanoseconds per lookup, by round.
     times: Vec<f64>,
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A small BTF blob, to give maps key and value types. Format: uapi btf.h.
+//! A small BTF blob with key and value types for maps. Format: uapi btf.h.
 
 /// Type ids in the blob.
 pub const U32: u32 = 1;
@@ -8,14 +8,14 @@ pub const U64: u32 = 2;
 pub const KEY: u32 = 5;
 /// `struct { struct bpf_spin_lock lock; u32 rest; }`
 pub const LOCKED: u32 = 7;
-/// One above the last.
+/// An id beyond the last type.
 pub const NO_SUCH: u32 = 8;
 
 const INT: u32 = 1 << 24;
 const ARRAY: u32 = 3 << 24;
 const STRUCT: u32 = 4 << 24;
 
-/// The blob as BPF_BTF_LOAD takes it.
+/// The blob, in the form that BPF_BTF_LOAD expects.
 pub fn blob() -> Vec<u8> {
     let mut strings = vec![0];
     let mut name = |text: &str| {
@@ -24,7 +24,7 @@ pub fn blob() -> Vec<u8> {
         strings.push(0);
         at
     };
-    // Each line: name, kind and vlen, size, and what the kind adds (members: name, type, bit).
+    // Per type: name, kind and vlen, size, and kind-specific data (members: name, type, bit).
     let types = [
         vec![name("u32"), INT, 4, 32],
         vec![name("u64"), INT, 8, 64],

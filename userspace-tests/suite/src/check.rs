@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the tests assert with: values and errnos, each with its reason.
+//! Assertions on values and errnos, each with a reason.
 
 use std::{fmt::Debug, io};
 
 use anyhow::{Result, bail};
 
-/// The call fails with this errno.
+/// Checks that the call failed with this errno.
 pub fn errno<T: Debug>(got: io::Result<T>, want: i32, why: &str) -> Result<()> {
     match got {
         Err(error) if error.raw_os_error() == Some(want) => Ok(()),
@@ -17,7 +17,7 @@ pub fn errno<T: Debug>(got: io::Result<T>, want: i32, why: &str) -> Result<()> {
     }
 }
 
-/// The call succeeds.
+/// Checks that the call succeeded.
 pub fn ok<T>(got: io::Result<T>, why: &str) -> Result<T> {
     match got {
         Ok(value) => Ok(value),
@@ -25,7 +25,7 @@ pub fn ok<T>(got: io::Result<T>, why: &str) -> Result<T> {
     }
 }
 
-/// The two are equal.
+/// Checks that the two are equal.
 pub fn equal<T: PartialEq + Debug>(got: T, want: T, why: &str) -> Result<()> {
     if got == want {
         Ok(())
@@ -34,12 +34,12 @@ pub fn equal<T: PartialEq + Debug>(got: T, want: T, why: &str) -> Result<()> {
     }
 }
 
-/// It holds.
+/// Checks that the condition holds.
 pub fn holds(condition: bool, why: &str) -> Result<()> {
     if condition {
         Ok(())
     } else {
-        bail!("{why}: it does not hold")
+        bail!("{why}: not true")
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A child process: for what would change this one, or is to run beside it.
+//! A child process, for work that would change this process or must run concurrently.
 
 use std::{io, mem};
 
@@ -7,18 +7,18 @@ use anyhow::{Context, Result, bail};
 
 use crate::wait;
 
-/// A child, which does not outlive this.
+/// A child, which is killed when this is dropped.
 pub struct Child(libc::pid_t);
 
 impl Child {
-    /// Starts a child that does `work` and ends.
+    /// Starts a child that does `work` and exits.
     pub fn start<T>(work: impl FnOnce() -> io::Result<T>) -> Result<Self> {
-        // SAFETY: this process has one thread, so the child may do whatever the parent may.
+        // SAFETY: this process has one thread, so the child may do anything that the parent may.
         match unsafe { libc::fork() } {
             -1 => Err(io::Error::last_os_error()).context("fork"),
             0 => {
                 let code = work().map_or_else(|error| error.raw_os_error().unwrap_or(255), |_| 0);
-                // SAFETY: _exit takes a number, and runs nothing of the parent's.
+                // SAFETY: _exit takes a number, and runs none of the parent's exit handlers.
                 unsafe { libc::_exit(code) }
             }
             pid => Ok(Self(pid)),
@@ -29,7 +29,7 @@ impl Child {
         self.0
     }
 
-    /// Waits for the end of the work: its errno, or 0 for success.
+    /// Waits for the work to end; returns its errno, or 0 for success.
     pub fn errno(self) -> Result<i32> {
         let status = self.wait()?;
         mem::forget(self);
@@ -39,9 +39,9 @@ impl Child {
         Ok(libc::WEXITSTATUS(status))
     }
 
-    /// Sends SIGKILL and waits for the end, which must come by itself.
+    /// Sends SIGKILL and waits for the child to die of it.
     pub fn dies_of_sigkill(self) -> Result<()> {
-        // SAFETY: kill takes two numbers; the child is ours and not waited for yet.
+        // SAFETY: kill takes two numbers; the child is ours and has not been waited for.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
         let mut status = 0;
         wait::until("a child to die of SIGKILL", || {
@@ -70,9 +70,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // SAFETY: kill takes two numbers; the child is ours and not waited for yet.
+        // SAFETY: kill takes two numbers; the child is ours and has not been waited for.
         unsafe { libc::kill(self.0, libc::SIGKILL) };
-        // There is nobody to tell, and nothing to be done about it.
+        // An error can be neither reported nor handled here.
         let _ = self.wait();
     }
 }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs of the host, run in the machine: what they wrote, or why not.
+//! Runs the host's programs in the test machine, and returns their output.
 
 use std::{env, path::Path, process::Command};
 
 use anyhow::{Context, Result, bail};
 
-/// Whether this machine's CPU does not run them, as scripts/vm says.
+/// Whether this machine's CPU cannot run the host's programs, according to scripts/vm.
 pub fn host_is_foreign() -> bool {
     env::var_os("LPM_MTRIE_FOREIGN").is_some()
 }
 
-/// Where scripts/tools leaves what it built for this checkout.
+/// The directory of the programs that scripts/tools built for this checkout.
 const BUILT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools");
 
 /// A program that scripts/tools built.
@@ -22,7 +22,7 @@ pub fn built(name: &str) -> Result<Command> {
     Ok(Command::new(path))
 }
 
-/// Its standard output, if it exits with 0.
+/// Returns the command's standard output; fails if its exit status is not 0.
 pub fn succeeds(command: &mut Command) -> Result<String> {
     match run(command)? {
         (true, output) => Ok(output),
@@ -30,7 +30,7 @@ pub fn succeeds(command: &mut Command) -> Result<String> {
     }
 }
 
-/// Its standard output and error, if it does not.
+/// Returns the command's standard output and error; fails if its exit status is 0.
 pub fn fails(command: &mut Command) -> Result<String> {
     match run(command)? {
         (true, output) => bail!("{command:?} succeeded:\n{output}"),

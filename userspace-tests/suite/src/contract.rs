@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! docs/contract.md: which test stands for which promise, and the count by section.
+//! The promises of docs/contract.md: their tests, and counts by section.
 //!
-//! The table is the only place that assigns tests to sections; a row cites
-//! them in backticks in its last column, `start_*` for all that start so. A
-//! test that two sections cite counts in both.
+//! Only the tables there assign tests to sections. A row cites tests in backticks
+//! in its last column; `start_*` means all tests whose names start with `start_`. A
+//! test cited in two sections counts in both.
 
 const TABLE: &str = include_str!("../../../docs/contract.md");
 
-/// A section of the table: what it is called, and the tests that it cites.
+/// A section of the document: its title, and the tests that it cites.
 struct Section {
     title: &'static str,
     cited: Vec<&'static str>,
@@ -33,20 +33,20 @@ fn sections() -> Vec<Section> {
             let cited = vec![];
             sections.push(Section { title, cited });
         } else if let (Some(row), Some(section)) = (cells(line), sections.last_mut()) {
-            // Every second piece stands between two backticks.
+            // Every second piece is between two backticks.
             section.cited.extend(row.split('`').skip(1).step_by(2));
         }
     }
     sections
 }
 
-/// The last column of a table's row.
+/// The last column of a table row.
 fn cells(line: &'static str) -> Option<&'static str> {
     let row = line.strip_prefix('|')?.strip_suffix('|')?;
     row.rsplit('|').next()
 }
 
-/// One line: of the tests that ran, how many passed by section.
+/// Formats, in one line, how many of the tests that ran passed, by section.
 pub fn counts(ran: &[(&str, bool)]) -> String {
     let counts = sections().into_iter().filter_map(|section| {
         let results: Vec<_> = ran.iter().filter(|(name, _)| section.cites(name)).collect();
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::tests;
 
-    /// The sources of the other test stages, KUnit and the core's cargo tests.
+    /// The sources of the tests outside the suite: KUnit tests and the core's cargo tests.
     fn elsewhere() -> String {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let mut text = String::new();
@@ -93,7 +93,11 @@ mod tests {
                     None => suite.iter().any(|test| stands_for(name, test)),
                     Some((_, function)) => elsewhere.contains(&format!("fn {function}(")),
                 };
-                assert!(exists, "{}: there is no test {name}", section.title);
+                assert!(
+                    exists,
+                    "{}: the cited test {name} does not exist",
+                    section.title
+                );
             }
         }
     }

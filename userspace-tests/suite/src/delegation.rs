@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A BPF file system that delegates to a user namespace, and a call made there
-//! with the token that comes from it.
+//! with a token created from it.
 //!
-//! Only the namespace itself may mount the file system, and only real root may
-//! set what it delegates. So the child opens it, the parent takes the child's
-//! descriptor and sets the options, and the child goes on: the sequence of
+//! Only the namespace itself may mount the file system, and only root in the initial
+//! namespace may set what it delegates. So the child opens it, the parent takes the
+//! child's descriptor and sets the options, and the child continues, as in
 //! tools/testing/selftests/bpf/prog_tests/token.c.
 
 use std::{
@@ -20,12 +20,12 @@ use lpm_mtrie::sys;
 
 use crate::child::Child;
 
-/// Of uapi mount.h.
+/// From uapi mount.h.
 const FSCONFIG_SET_STRING: libc::c_uint = 1;
 const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
 
-/// What `call` gave as root of a new user namespace, with a token for these
-/// commands and map types: its errno, or 0 for success.
+/// Makes `call` as root of a new user namespace, with a token for these commands
+/// and map types; returns its errno, or 0 for success.
 pub fn errno_in_namespace<T>(
     commands: &str,
     map_types: &str,
@@ -38,27 +38,27 @@ pub fn errno_in_namespace<T>(
         let (to_parent, from_parent) = &ends;
         with_token(to_parent, from_parent, call)
     })?;
-    // Now the child alone holds these ends, and its exit closes them.
+    // Now only the child holds these ends, and its exit closes them.
     drop(ends);
 
     let delegated = delegate(&child, &mut from_child, commands, map_types);
-    // The child waits for a byte: whether it may go on.
-    let told = to_child.write_all(&[u8::from(delegated.is_ok())]);
+    // The child waits for a byte that says whether to continue.
+    let sent = to_child.write_all(&[u8::from(delegated.is_ok())]);
     let errno = child.errno()?;
     delegated
-        .and(told.context("tell the child"))
+        .and(sent.context("write to the child"))
         .with_context(|| format!("the child ended with errno {errno}"))?;
     Ok(errno)
 }
 
-/// The child: opens the file system, waits, mounts it, makes the token.
+/// The child's part: opens the file system, waits, mounts it, creates the token.
 fn with_token<T>(
     mut to_parent: &PipeWriter,
     mut from_parent: &PipeReader,
     call: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>,
 ) -> io::Result<T> {
     enter_namespaces()?;
-    // SAFETY: the kernel reads the NUL-terminated name; the answer is a new descriptor.
+    // SAFETY: the kernel reads the NUL-terminated name and returns a new descriptor.
     let context = unsafe { new_fd(libc::syscall(libc::SYS_fsopen, c"bpf".as_ptr(), 0)) }?;
     to_parent.write_all(&context.as_raw_fd().to_ne_bytes())?;
     let mut go_on = [0];
@@ -66,15 +66,15 @@ fn with_token<T>(
     if go_on == [0] {
         return Err(io::ErrorKind::Other.into());
     }
-    // SAFETY: fsmount takes numbers; the answer is a new descriptor.
+    // SAFETY: fsmount takes numbers and returns a new descriptor.
     let mount = unsafe { new_fd(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 0, 0)) }?;
-    // The mount's descriptor is an O_PATH one, which BPF_TOKEN_CREATE does not take.
+    // fsmount returns an O_PATH descriptor, which BPF_TOKEN_CREATE does not accept.
     let root = fs::File::open(format!("/proc/self/fd/{}", mount.as_raw_fd()))?;
     let token = sys::token::create(root.as_fd())?;
     call(token.as_fd())
 }
 
-/// Root of a new user namespace, with mounts of its own.
+/// Becomes root of a new user namespace and mount namespace.
 fn enter_namespaces() -> io::Result<()> {
     // SAFETY: unshare takes flags, and this process has one thread.
     if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } != 0 {
@@ -85,7 +85,7 @@ fn enter_namespaces() -> io::Result<()> {
     fs::write("/proc/self/gid_map", "0 0 1")
 }
 
-/// The parent: sets what the child's file system delegates, and makes it.
+/// The parent's part: sets what the child's file system delegates, and creates it.
 fn delegate(
     child: &Child,
     from_child: &mut PipeReader,
@@ -95,11 +95,11 @@ fn delegate(
     let mut number = [0; 4];
     from_child
         .read_exact(&mut number)
-        .context("the child opened no BPF file system")?;
-    // SAFETY: pidfd_open takes numbers; the answer is a new descriptor.
+        .context("the child did not open a BPF file system")?;
+    // SAFETY: pidfd_open takes numbers and returns a new descriptor.
     let pidfd = unsafe { new_fd(libc::syscall(libc::SYS_pidfd_open, child.id(), 0)) }?;
     let number = i32::from_ne_bytes(number);
-    // SAFETY: pidfd_getfd takes numbers; the answer is a new descriptor.
+    // SAFETY: pidfd_getfd takes numbers and returns a new descriptor.
     let context = unsafe {
         new_fd(libc::syscall(
             libc::SYS_pidfd_getfd,
@@ -108,12 +108,12 @@ fn delegate(
             0,
         ))
     }
-    .context("take the child's descriptor")?;
+    .context("duplicate the child's descriptor")?;
     for (option, value) in [("delegate_cmds", commands), ("delegate_maps", map_types)] {
         configure(&context, FSCONFIG_SET_STRING, Some((option, value)))
             .with_context(|| format!("{option}={value}"))?;
     }
-    configure(&context, FSCONFIG_CMD_CREATE, None).context("make the file system")
+    configure(&context, FSCONFIG_CMD_CREATE, None).context("create the file system")
 }
 
 fn configure(
@@ -138,11 +138,11 @@ fn configure(
 
 /// # Safety
 ///
-/// `answer` must be that of a system call that answers with a new file descriptor.
+/// `answer` must come from a system call that returns a new file descriptor.
 unsafe fn new_fd(answer: libc::c_long) -> io::Result<OwnedFd> {
     if answer < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call made this descriptor for us; nobody else has it.
+    // SAFETY: the call returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(answer as i32) })
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Fault injection: the n-th allocation or user copy of one system call fails.
-//! Documentation/fault-injection/fault-injection.rst of the kernel.
+//! Fault injection: makes the n-th allocation or user copy of a system call fail. See
+//! the kernel's Documentation/fault-injection/fault-injection.rst.
 //!
-//! It takes a kernel with CONFIG_FAULT_INJECTION, which is kconfig/debug.config.
+//! Requires CONFIG_FAULT_INJECTION, which kconfig/debug.config sets.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -16,13 +16,13 @@ use libc::EFAULT;
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
-/// Whether this kernel has fault injection. The debug kernel has to.
+/// Whether this kernel has fault injection, or must have it because it is the debug kernel.
 pub fn is_needed_or_there() -> bool {
     let debug = fs::read_to_string(RELEASE).is_ok_and(|name| name.trim().ends_with("-debug"));
     debug || Path::new(FAIL_NTH).exists()
 }
 
-/// Says how many faults a call had, next to its test's verdict.
+/// Prints the number of faults of a call before its test's verdict.
 pub fn report(faults: u32) {
     assert!(faults > 0, "every call copies its attributes");
     print!("{faults} faults ... ");
@@ -36,11 +36,11 @@ fn set(settings: &[(&str, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// This task's injection.
+/// Fault injection for this thread.
 pub struct FaultInjection(File);
 
 impl FaultInjection {
-    /// Every kind of allocation counts, and a fault leaves no word in the log.
+    /// Enables faults for every kind of allocation, without messages in the kernel log.
     pub fn new() -> Result<Self> {
         set(&[
             ("failslab/verbose", "0"),
@@ -55,8 +55,8 @@ impl FaultInjection {
         Ok(Self(file.context(FAIL_NTH)?))
     }
 
-    /// Makes the call, of which the `nth` (from 1) possible fault happens; `true`
-    /// if the call had so many. `call` makes that one system call and no other.
+    /// Makes the call with its `nth` (from 1) possible fault injected; `true` if
+    /// the call had that many. `call` must make a single system call.
     pub fn at<T>(&self, nth: u32, call: impl FnOnce() -> T) -> Result<(T, bool)> {
         let text = nth.to_string();
         self.0.write_at(text.as_bytes(), 0).context("arm")?;
@@ -65,7 +65,7 @@ impl FaultInjection {
         let mut left = [0; 16];
         let hit = match self.0.read_at(&mut left, 0) {
             Ok(len) => &left[..len] == b"0\n",
-            // The fault has met this read.
+            // The fault was injected into this read.
             Err(error) if error.raw_os_error() == Some(EFAULT) => false,
             Err(error) => return Err(error).context("read what is left"),
         };

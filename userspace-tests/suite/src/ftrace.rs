@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Which of some kernel functions ran, and who called them: the function
-//! tracer of tracefs, in an instance of its own.
+//! Traces calls of kernel functions and their callers with the function tracer of
+//! tracefs, in a separate instance.
 
 use std::{fs, path::PathBuf};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 const INSTANCES: &str = "/sys/kernel/tracing/instances";
 
-/// Traces until it is dropped.
+/// A trace, which runs until it is dropped.
 pub struct Ftrace(PathBuf);
 
 /// One call of a traced function.
@@ -20,7 +20,7 @@ pub struct Call {
 }
 
 impl Ftrace {
-    /// Fails if the kernel has no such function to trace.
+    /// Fails if the kernel cannot trace one of the functions.
     pub fn new<'a>(functions: impl Iterator<Item = &'a str>) -> Result<Self> {
         let trace = Self(PathBuf::from(INSTANCES).join(std::process::id().to_string()));
         fs::create_dir(&trace.0).with_context(|| format!("mkdir {}", trace.0.display()))?;
@@ -35,12 +35,12 @@ impl Ftrace {
         fs::write(&path, text).with_context(|| format!("write {text:?} to {}", path.display()))
     }
 
-    /// Forgets the calls so far.
+    /// Discards the calls so far.
     pub fn clear(&self) -> Result<()> {
         self.write("trace", "\n")
     }
 
-    /// The calls since, in order.
+    /// The calls since the last [`clear`](Self::clear), in order.
     pub fn calls(&self) -> Result<Vec<Call>> {
         let path = self.0.join("trace");
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -48,6 +48,7 @@ impl Ftrace {
     }
 }
 
+/// Parses a line such as
 /// `   suite-96   [001] .....   12.345678: bpf_map_put <-bpf_map_release`
 fn call(line: &str) -> Option<Call> {
     if line.starts_with('#') {
@@ -65,7 +66,7 @@ fn call(line: &str) -> Option<Call> {
 
 impl Drop for Ftrace {
     fn drop(&mut self) {
-        // Without a directory there is nothing to stop.
+        // If the directory does not exist, there is nothing to stop.
         let _ = fs::remove_dir(&self.0);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Runs tests one after the other and reports each by name.
+//! Runs tests one after another and reports each by name.
 
 use std::{
     any::Any,
@@ -15,7 +15,7 @@ use lpm_mtrie::MapType;
 
 use crate::contract;
 
-/// A test: what it is called, on which map types it holds, what it does.
+/// A test: its name, the map types it applies to, and its function.
 #[derive(Clone, Copy)]
 pub struct Test {
     pub name: &'static str,
@@ -24,20 +24,20 @@ pub struct Test {
 }
 
 impl Test {
-    /// Of LPM_TRIE's behaviour, which LPM_MTRIE keeps: it runs on both types.
+    /// A test of behaviour that LPM_MTRIE shares with LPM_TRIE; it runs on both types.
     pub const fn both(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
         let types = Types::Both;
         Self { name, types, run }
     }
 
-    /// Of LPM_MTRIE alone, or of LPM_MTRIE against LPM_TRIE.
+    /// A test of LPM_MTRIE only, or one that compares it with LPM_TRIE.
     pub const fn mtrie(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
         let types = Types::Mtrie;
         Self { name, types, run }
     }
 }
 
-/// The map types that a test runs on.
+/// The map types that a test applies to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Types {
     Both,
@@ -66,7 +66,7 @@ impl Type {
         self.kind == Kind::Mtrie
     }
 
-    /// As the running kernel numbers it.
+    /// LPM_MTRIE, with its number in the running kernel.
     pub fn lpm_mtrie() -> Result<Self> {
         Ok(Self {
             kind: Kind::Mtrie,
@@ -74,7 +74,7 @@ impl Type {
         })
     }
 
-    /// LPM_TRIE, to hold beside what the test is about.
+    /// LPM_TRIE, for comparison.
     pub fn lpm_trie() -> Self {
         Self {
             kind: Kind::Trie,
@@ -83,7 +83,7 @@ impl Type {
     }
 }
 
-/// A test on a type.
+/// A test on a particular type.
 #[derive(Clone, Copy)]
 pub struct Case {
     test: Test,
@@ -109,7 +109,7 @@ impl Case {
     }
 }
 
-/// The type's number, which takes seconds to find on a slow kernel, once.
+/// The type's number, cached because finding it takes seconds on a slow kernel.
 fn lpm_mtrie() -> Result<MapType> {
     static NUMBER: OnceLock<MapType> = OnceLock::new();
     if let Some(number) = NUMBER.get() {
@@ -129,7 +129,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// The cases whose names begin with one of the filters; all without filters.
+/// The cases whose names begin with one of the filters; without filters, all cases.
 pub fn select(tests: &[Test], filters: &[String]) -> Vec<Case> {
     let cases = tests.iter().flat_map(|test| {
         let kinds: &[Kind] = match test.types {
@@ -148,7 +148,7 @@ pub fn select(tests: &[Test], filters: &[String]) -> Vec<Case> {
         .collect()
 }
 
-/// A filter that none of the cases came through.
+/// A filter that matches none of the cases.
 pub fn unmatched<'a>(cases: &[Case], filters: &'a [String]) -> Option<&'a String> {
     let matches = |filter: &String| cases.iter().any(|case| case.name().starts_with(filter));
     filters.iter().find(|filter| !matches(filter))
@@ -160,7 +160,7 @@ pub fn own(mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// How long a test took, if that is worth a word.
+/// The duration of a test, if it is worth printing.
 fn long(took: Duration) -> String {
     if took > Duration::from_secs(1) {
         format!(" ({:.1} s)", took.as_secs_f32())
@@ -169,13 +169,13 @@ fn long(took: Duration) -> String {
     }
 }
 
-/// Runs them; the last line is the verdict.
+/// Runs the cases; the last line printed is the verdict.
 pub fn run(cases: &[Case]) -> ExitCode {
     let mut failures = vec![];
     let mut ran = vec![];
     for case in cases {
         print!("test {} ... ", case.name());
-        // The name must be on the screen if the machine dies in the test.
+        // Make the name visible in case the machine crashes during the test.
         io::stdout().flush().expect("standard output is open");
         let start = Instant::now();
         let result = case.run();

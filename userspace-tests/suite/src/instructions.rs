@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BPF instructions as bytes: Documentation/bpf/standardization/instruction-set.rst
-//! of the kernel.
+//! BPF instructions as bytes; see the kernel's
+//! Documentation/bpf/standardization/instruction-set.rst.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel logs from now on, read from /dev/kmsg.
+//! Reads new kernel log messages from /dev/kmsg.
 
 use std::{
     fs::{File, OpenOptions},
@@ -10,10 +10,10 @@ use std::{
 use anyhow::{Context, Result};
 
 const KMSG: &str = "/dev/kmsg";
-/// No record is longer.
+/// Maximum length of a record.
 const RECORD: usize = 8192;
 
-/// A reader positioned after the last record.
+/// A reader of the messages that follow its creation.
 pub struct KernelLog(File);
 
 impl KernelLog {
@@ -25,7 +25,7 @@ impl KernelLog {
         Ok(Self(file))
     }
 
-    /// The messages since the last call, one a line.
+    /// The messages since the last call, one per line.
     pub fn read(&mut self) -> Result<String> {
         let mut text = String::new();
         let mut record = [0; RECORD];
@@ -35,7 +35,7 @@ impl KernelLog {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(text),
                 Err(error) => return Err(error).context(KMSG),
             };
-            // "6,339,5140900,-;MESSAGE", and lines with more about it.
+            // "6,339,5140900,-;MESSAGE", followed by lines with metadata.
             let record = String::from_utf8_lossy(&record[..len]);
             let message = record.split_once(';').map_or("", |(_, message)| message);
             text += message.lines().next().unwrap_or_default();

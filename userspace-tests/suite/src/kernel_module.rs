@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel module as the kernel shows it: loaded or not, its references;
-//! its insertion and its removal.
+//! The kernel module: its state and reference count, its insertion and its removal.
 
 use std::{
     env,
@@ -15,18 +14,18 @@ use crate::wait;
 
 const DIR: &str = "/sys/module/lpm_mtrie";
 
-/// Whether it is loaded and live.
+/// Whether the module is loaded and live.
 pub fn is_loaded() -> bool {
     fs::read_to_string(format!("{DIR}/initstate")).is_ok_and(|state| state.trim() == "live")
 }
 
-/// Whether the map type is built into the kernel, so that there is no module:
-/// scripts/vm knows it from the kernel's configuration.
+/// Whether the map type is built into the kernel, so that there is no module;
+/// scripts/vm gets this from the kernel's configuration.
 pub fn is_built_in() -> bool {
     env::var_os("LPM_MTRIE_BUILT_IN").is_some()
 }
 
-/// How many references hold it.
+/// The number of references to the module.
 pub fn references() -> Result<u32> {
     let path = format!("{DIR}/refcnt");
     let text =
@@ -34,8 +33,8 @@ pub fn references() -> Result<u32> {
     text.trim().parse().with_context(|| path)
 }
 
-/// Waits for the references to come to `count`: maps are freed by a worker.
-/// What is built into the kernel has none.
+/// Waits until there are `count` references, since maps are freed by a worker. If the
+/// type is built in, there are no references, and this returns at once.
 pub fn wait_for(count: u32) -> Result<()> {
     if is_built_in() {
         return Ok(());
@@ -48,14 +47,14 @@ pub fn wait_for(count: u32) -> Result<()> {
     .with_context(|| format!("{last:?} references, expected {count}"))
 }
 
-/// Where the module of the running kernel is; modules for tests are below it.
+/// The path of the running kernel's module; test modules are in `tests` next to it.
 pub fn path() -> Result<PathBuf> {
-    env::var_os("LPM_MTRIE_MODULE")
-        .map(PathBuf::from)
-        .context("LPM_MTRIE_MODULE is not set: it names the module, as scripts/vm sets it")
+    env::var_os("LPM_MTRIE_MODULE").map(PathBuf::from).context(
+        "LPM_MTRIE_MODULE is not set; it must be the path of the module (scripts/vm sets it)",
+    )
 }
 
-/// init_module(2), as insmod does.
+/// Inserts a module by init_module(2).
 pub fn insert(image: &[u8], parameters: &CStr) -> io::Result<()> {
     let (start, len) = (image.as_ptr(), image.len());
     // SAFETY: the kernel reads `len` bytes of the image, and the NUL-terminated parameters.
@@ -65,19 +64,19 @@ pub fn insert(image: &[u8], parameters: &CStr) -> io::Result<()> {
     Ok(())
 }
 
-/// Inserts a module of rust-kmod/tests.
+/// Inserts a test module of rust-kmod/tests.
 pub fn insert_test_module(name: &str, parameters: &str) -> Result<()> {
     let path = path()?.with_file_name(format!("tests/{name}.ko"));
     let image = fs::read(&path).with_context(|| path.display().to_string())?;
     insert(&image, &CString::new(parameters)?).with_context(|| format!("insert {name}"))
 }
 
-/// delete_module(2), as rmmod does: refused while anything uses it.
+/// Removes the module by delete_module(2), which fails while the module is in use.
 pub fn remove() -> io::Result<()> {
     remove_by_name(c"lpm_mtrie")
 }
 
-/// As [`remove`], for a module of tests.
+/// Like [`remove`], for a test module.
 pub fn remove_by_name(name: &CStr) -> io::Result<()> {
     // SAFETY: the kernel reads the NUL-terminated name.
     if unsafe { libc::syscall(libc::SYS_delete_module, name.as_ptr(), libc::O_NONBLOCK) } != 0 {
@@ -86,7 +85,7 @@ pub fn remove_by_name(name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
-/// As long as it lives the kernel finds no modprobe to run.
+/// Disables the kernel's modprobe until it is dropped.
 pub struct NoAutoload(String);
 
 const MODPROBE: &str = "/proc/sys/kernel/modprobe";
@@ -101,6 +100,6 @@ impl NoAutoload {
 
 impl Drop for NoAutoload {
     fn drop(&mut self) {
-        fs::write(MODPROBE, &self.0).expect("this was written before");
+        fs::write(MODPROBE, &self.0).expect("the sysctl was writable before");
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! ```text
 //! suite [FILTER…]         run the tests whose names begin with one of the filters
-//! suite --own [FILTER…]   leave out the runs on LPM_TRIE, which is compared elsewhere
-//! suite --list [FILTER…]  name them
-//! suite --tour            tell the life of a map, step by step
+//! suite --own [FILTER…]   omit the runs on LPM_TRIE
+//! suite --list [FILTER…]  list the tests
+//! suite --tour            show a map's life cycle, step by step
 //! suite --bench           time lookups by a program
 //! ```
 //!
-//! A test that states LPM_TRIE's behaviour runs on both types. A kernel that
-//! lacks the map type fails the tests that need it; nothing is skipped.
+//! Tests of behaviour shared with LPM_TRIE run on both types. On a kernel without the
+//! map type, the tests that need it fail. Tests that this machine cannot run are left
+//! out, with a message that gives the reason.
 
 mod arch;
 mod bench;
@@ -57,15 +58,15 @@ fn main() -> ExitCode {
         env::args().skip(1).partition(|arg| arg.starts_with('-'));
     let cases = harness::select(&tests::runnable(), &filters);
     if let Some(filter) = harness::unmatched(&cases, &filters) {
-        eprintln!("no test that this machine can run has a name that begins with {filter}");
+        eprintln!("no test that can run on this machine has a name that begins with {filter}");
         return ExitCode::from(2);
     }
     match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
         ["--tour"] => {
-            let told = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
-            ended("the tour", told)
+            let result = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
+            ended("the tour", result)
         }
         ["--bench"] => ended("the benchmark", bench::run()),
         ["--list"] => {
@@ -85,7 +86,7 @@ fn ended(what: &str, result: Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{what} ends here: {error:#}");
+            eprintln!("{what} failed: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The maps that tests make, and BPF_F_ flags of uapi bpf.h.
+//! The maps that tests create, and BPF_F_ flags of uapi bpf.h.
 
 use std::{
     io,
@@ -17,10 +17,10 @@ pub const F_RDONLY: u32 = 1 << 3;
 pub const F_WRONLY: u32 = 1 << 4;
 pub const F_RDONLY_PROG: u32 = 1 << 7;
 pub const F_WRONLY_PROG: u32 = 1 << 8;
-/// It announces another attribute, `map_token_fd`; the core takes it away.
+/// Indicates that the attribute `map_token_fd` is set; the core clears the flag.
 pub const F_TOKEN_FD: u32 = 1 << 16;
 
-/// Sizes of a map, in bytes and entries; the key is 4 bytes longer than its data.
+/// Sizes of a map, in bytes and entries; a key is 4 bytes longer than its data.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     pub data: u32,
@@ -28,7 +28,7 @@ pub struct Shape {
     pub max_entries: u32,
 }
 
-/// What most tests use: IPv4 prefixes and 8-byte values.
+/// The default for tests: IPv4 prefixes and 8-byte values.
 pub const IPV4: Shape = Shape {
     data: 4,
     value: 8,
@@ -48,11 +48,11 @@ pub fn attr(on: Type, shape: Shape) -> MapAttr {
     .named("suite")
 }
 
-/// uapi numbers of the types whose values are maps.
+/// uapi numbers of the map-of-maps types.
 pub const ARRAY_OF_MAPS: u32 = 12;
 pub const HASH_OF_MAPS: u32 = 13;
 
-/// Attributes of a map for one map like `template`.
+/// Attributes of an outer map with room for one map like `template`.
 pub fn outer_attr(map_type: u32, template: BorrowedFd<'_>) -> MapAttr {
     MapAttr {
         map_type,
@@ -68,7 +68,7 @@ pub fn create(on: Type, shape: Shape) -> Result<RawMap> {
     RawMap::create(&attr(on, shape)).with_context(|| format!("create a map of {shape:?}"))
 }
 
-/// As [`create`], when the errno is the point or the map is not for elements.
+/// Like [`create`], for tests of the errno and for maps that will have no elements.
 pub fn create_fd(attr: &MapAttr) -> io::Result<OwnedFd> {
     lpm_mtrie::sys::map::create(attr)
 }

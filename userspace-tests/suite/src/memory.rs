@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! How much memory the kernel uses for itself, by its own account, and what of
-//! it nothing points to.
+//! The kernel's own memory usage as it reports it, and leaks that kmemleak finds.
 
 use std::{fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 
-/// Slab, vmalloc areas (modules stand there) and per-CPU memory, in bytes.
+/// Slab, vmalloc (which includes modules) and per-CPU memory, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelMemory {
     pub slab: u64,
@@ -23,7 +22,7 @@ impl KernelMemory {
         })
     }
 
-    /// How much the figure that grew most has grown.
+    /// The growth of the figure that grew most.
     pub fn growth_since(&self, before: &Self) -> u64 {
         [
             (self.slab, before.slab),
@@ -36,12 +35,12 @@ impl KernelMemory {
     }
 }
 
-/// Of the slabs, what is not caches that shrink by themselves.
+/// Unreclaimable slab memory, in bytes.
 pub fn unreclaimable_slab() -> Result<u64> {
     figure("SUnreclaim")
 }
 
-/// Memory that can be had without swapping, as the kernel estimates it.
+/// The kernel's estimate of memory available without swapping, in bytes.
 pub fn available() -> Result<u64> {
     figure("MemAvailable")
 }
@@ -61,15 +60,15 @@ fn figure(name: &str) -> Result<u64> {
         .with_context(|| format!("{name} in /proc/meminfo"))
 }
 
-/// kmemleak takes nothing for lost; `false` on a kernel without it.
+/// Checks that kmemleak reports nothing; returns `false` on a kernel without it.
 pub fn kmemleak_finds_nothing() -> Result<bool> {
     const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
-    /// kmemleak takes younger objects for ones in the making.
+    /// kmemleak ignores objects that are younger.
     const MIN_AGE: Duration = Duration::from_secs(6);
     if !Path::new(KMEMLEAK).exists() {
         return Ok(false);
     }
-    // The first scan notes the objects' checksums, the second reports those that kept them.
+    // The first scan records the objects' checksums, the second reports unchanged ones.
     fs::write(KMEMLEAK, "scan").context(KMEMLEAK)?;
     thread::sleep(MIN_AGE);
     fs::write(KMEMLEAK, "scan").context(KMEMLEAK)?;

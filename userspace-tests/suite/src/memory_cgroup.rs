@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A cgroup, what memory is charged to it, and a limit for that.
+//! A cgroup with memory accounting: the memory charged to it, and its limit.
 
 use std::{
     fs, io, mem,
@@ -20,12 +20,12 @@ use crate::{check, child::Child, maps, tests::pinning::Pin, wait};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The kernel charges in advance, up to 64 pages on each CPU.
+/// Memory that the kernel may charge in advance: 64 pages per CPU.
 pub fn in_advance() -> Result<u64> {
     Ok(64 * 4096 * cpus()?)
 }
 
-/// And each keeps less than a page of freed objects charged.
+/// Memory of freed objects that may stay charged: less than a page per CPU.
 pub fn kept_by_cpus() -> Result<u64> {
     Ok(4096 * cpus()?)
 }
@@ -34,7 +34,7 @@ fn cpus() -> Result<u64> {
     Ok(thread::available_parallelism()?.get() as u64)
 }
 
-/// An empty cgroup; maps and processes come into it by children of the test.
+/// A cgroup, initially empty; children of the test create maps and run in it.
 pub struct MemoryCgroup(PathBuf);
 
 impl MemoryCgroup {
@@ -46,7 +46,7 @@ impl MemoryCgroup {
         Ok(Self(dir))
     }
 
-    /// Creates a map inside, so that its memory is charged to this cgroup.
+    /// Creates a map from within, so that its memory is charged to this cgroup.
     pub fn create_map(&self, attr: &MapAttr) -> Result<RawMap> {
         let pin = Pin::new("suite_memory_cgroup");
         let errno = Child::start(|| {
@@ -54,15 +54,11 @@ impl MemoryCgroup {
             sys::obj_pin(maps::create_fd(attr)?.as_fd(), pin.path())
         })?
         .errno()?;
-        check::equal(
-            errno,
-            0,
-            "the errno of a map's creation inside of the cgroup",
-        )?;
+        check::equal(errno, 0, "errno of creating a map inside the cgroup")?;
         Ok(RawMap::new(sys::obj_get(pin.path(), 0)?)?)
     }
 
-    /// A process that stays inside.
+    /// Starts a process that stays in the cgroup.
     pub fn bystander(&self) -> Result<Child> {
         let child = Child::start::<()>(|| {
             self.enter()?;
@@ -70,47 +66,48 @@ impl MemoryCgroup {
                 thread::sleep(Duration::from_secs(1));
             }
         })?;
-        wait::until("the bystander to be inside", || {
+        wait::until("the bystander to enter the cgroup", || {
             Ok(!self.read("cgroup.procs")?.is_empty())
         })?;
         Ok(child)
     }
 
-    /// Moves this process inside; out again by [`leave`].
+    /// Moves this process into the cgroup; [`leave`] moves it out.
     pub fn enter(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), "0")
     }
 
-    /// `None`: no limit.
+    /// Sets the limit; `None` means no limit.
     pub fn limit(&self, bytes: Option<u64>) -> Result<()> {
         let text = bytes.map_or("max".to_owned(), |bytes| bytes.to_string());
         let path = self.0.join("memory.max");
         fs::write(&path, text).with_context(|| format!("write {path:?}"))
     }
 
-    /// Bytes charged, some of them in advance.
+    /// Bytes charged, including those charged in advance.
     pub fn current(&self) -> Result<u64> {
         let text = self.read("memory.current")?;
         text.trim().parse().context("memory.current")
     }
 
-    /// Bytes of kernel objects charged, caches aside; each CPU may keep less than a
-    /// page to itself.
+    /// Bytes of unreclaimable kernel objects charged; each CPU may hold back less than
+    /// a page.
     pub fn slab(&self) -> Result<u64> {
         self.field("memory.stat", "slab_unreclaimable")
     }
 
-    /// Bytes of kernel objects and of large areas charged, none of them in advance.
+    /// Bytes of kernel objects and vmalloc areas charged, without advance charges.
     pub fn objects(&self) -> Result<u64> {
         Ok(self.slab()? + self.field("memory.stat", "vmalloc")?)
     }
 
-    /// How many processes in it the kernel has killed for its limit.
+    /// The number of processes killed because of the limit.
     pub fn killed(&self) -> Result<u64> {
         self.field("memory.events", "oom_kill")
     }
 
-    /// What is charged when no map is left, in advance and as kernel objects.
+    /// Waits until the charge is stable; returns all bytes charged, and those of kernel
+    /// objects.
     pub fn settled(&self) -> Result<(u64, u64)> {
         let mut last = self.slab()?;
         wait::until("the charge to settle", || {
@@ -120,14 +117,14 @@ impl MemoryCgroup {
         Ok((self.current()?, last))
     }
 
-    /// Waits until no more kernel objects are charged than `slab` said.
+    /// Waits until the charge for kernel objects is down to `slab` again.
     pub fn given_back(&self, slab: u64) -> Result<()> {
         let mut left = 0;
-        wait::until("the memory of maps to be given back", || {
+        wait::until("the memory of maps to be freed", || {
             left = self.slab()?;
             Ok(left <= slab + kept_by_cpus()?)
         })
-        .with_context(|| format!("{left} bytes of slab are charged, {slab} may be"))
+        .with_context(|| format!("{left} bytes of slab are charged, expected at most {slab}"))
     }
 
     fn field(&self, file: &str, name: &str) -> Result<u64> {
@@ -145,14 +142,14 @@ impl MemoryCgroup {
     }
 }
 
-/// Moves this process out of whatever cgroup it is in.
+/// Moves this process to the root cgroup.
 pub fn leave() -> io::Result<()> {
     fs::write(Path::new(ROOT).join("cgroup.procs"), "0")
 }
 
 impl Drop for MemoryCgroup {
     fn drop(&mut self) {
-        // A process that has just ended may be counted for a moment.
+        // A process that has just exited may still be counted for a moment.
         for _ in 0..100 {
             match fs::remove_dir(&self.0) {
                 Err(error) if error.raw_os_error() == Some(EBUSY) => {

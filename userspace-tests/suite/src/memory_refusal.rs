@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory that maps take without sleeping, refused to this thread. The kernel's
-//! fault injection leaves it out, so rust-kmod/tests/refuse_memory.c does it.
+//! Makes this thread's non-sleeping allocations for maps fail. The kernel's fault
+//! injection does not cover them, so rust-kmod/tests/refuse_memory.c does.
 
 use std::fs;
 
@@ -10,18 +10,18 @@ use crate::kernel_module;
 
 const NTH: &str = "/sys/module/refuse_memory/parameters/nth";
 
-/// Nothing is refused until it is asked to; nothing any more when it is dropped.
+/// Fails requests on demand until it is dropped.
 pub struct Refusal(());
 
 impl Refusal {
     pub fn new() -> Result<Self> {
-        // SAFETY: gettid takes nothing.
+        // SAFETY: gettid takes no arguments.
         let thread = unsafe { libc::gettid() };
         kernel_module::insert_test_module("refuse_memory", &format!("thread={thread}"))?;
         Ok(Self(()))
     }
 
-    /// Refuses the `nth` request (from 1) of a call; `true` if the call had so many.
+    /// Refuses the `nth` request (from 1) of a call; `true` if the call had that many.
     pub fn at<T>(&self, nth: i32, call: impl FnOnce() -> T) -> Result<(T, bool)> {
         self.set(nth)?;
         let result = call();
@@ -30,7 +30,7 @@ impl Refusal {
         Ok((result, left == "0\n"))
     }
 
-    /// Refuses every request of these calls.
+    /// Refuses all requests of these calls.
     pub fn always(&self, calls: impl FnOnce() -> Result<()>) -> Result<()> {
         self.set(-1)?;
         let result = calls();
@@ -45,6 +45,6 @@ impl Refusal {
 
 impl Drop for Refusal {
     fn drop(&mut self) {
-        kernel_module::remove_by_name(c"refuse_memory").expect("nothing uses it");
+        kernel_module::remove_by_name(c"refuse_memory").expect("the module is not in use");
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What an LPM map should answer, slowly: an ordered list, and a search for
-//! each prefixlen.
+//! A slow model of an LPM map: an ordered list, searched once per prefixlen.
 
 use std::{collections::BTreeMap, ops::Bound};
 
@@ -13,13 +12,13 @@ pub const ANY: u64 = 0;
 pub const NOEXIST: u64 = 1;
 pub const EXIST: u64 = 2;
 
-/// Errors are errnos.
+/// The model; errors are errnos.
 pub struct Model {
     bits: u32,
     max_entries: usize,
-    /// The key as last written (with its bits beyond the length) and the value.
+    /// The key as last written (including bits beyond the length) and the value.
     entries: BTreeMap<Prefix, (Vec<u8>, Vec<u8>)>,
-    /// How many entries have each length: a lookup tries those that there are.
+    /// Number of entries by length; a lookup tries each length present.
     lengths: BTreeMap<u32, usize>,
 }
 
@@ -91,7 +90,7 @@ impl Model {
         Err(ENOENT)
     }
 
-    /// Writes through the value that a lookup of `key` finds, as programs may.
+    /// Overwrites the value that a lookup of `key` finds, as programs may.
     pub fn write_found(&mut self, key: &[u8], value: &[u8]) {
         let wanted = Prefix::from_key(key);
         let covering = self
@@ -103,7 +102,7 @@ impl Model {
         }
     }
 
-    /// The key after `key`; the first one for none or an unknown one.
+    /// The key after `key`; for none or an unknown one, the first key.
     pub fn next_key(&self, key: Option<&[u8]>) -> Result<Vec<u8>, i32> {
         let known = key
             .map(Prefix::from_key)
@@ -132,19 +131,19 @@ impl Model {
             .ok_or(ENOENT)
     }
 
-    /// A key that is there: the first one at `key` or behind it, or the first of all.
+    /// An existing key: the first one at or after `key`, or else the first of all.
     pub fn some_key(&self, key: &[u8]) -> Option<Vec<u8>> {
         let near = self.entries.range(Prefix::from_key(key)..).next();
         near.or_else(|| self.entries.iter().next())
             .map(|(_, (key, _))| key.clone())
     }
 
-    /// Keys as they were written and values, in walking order.
+    /// Keys as written and values, in iteration order.
     pub fn elements(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.entries.values().cloned().collect()
     }
 
-    /// Keys as they were written, in walking order.
+    /// Keys as written, in iteration order.
     pub fn keys(&self) -> Vec<Vec<u8>> {
         self.entries.values().map(|(key, _)| key.clone()).collect()
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The BPF objects of bpf/, as build.rs made them.
+//! The BPF objects that build.rs compiles from bpf/.
 
-/// Aligned as the ELF parser wants its headers.
+/// Aligned as the ELF parser requires.
 #[repr(C, align(8))]
 struct Aligned<T: ?Sized>(T);
 

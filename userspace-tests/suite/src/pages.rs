@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory that ends where nobody may read: a buffer that is too short for what
-//! the kernel wants there.
+//! Memory followed by an inaccessible page: a buffer that is too short for the kernel's
+//! access.
 
 use std::{io, ptr};
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 const PAGE: usize = 4096;
 
-/// Bytes at the end of a page; behind it is a page that cannot be touched.
+/// Bytes at the end of a page that is followed by an inaccessible one.
 pub struct BeforeNothing {
     pages: *mut libc::c_void,
     len: usize,
@@ -16,7 +16,7 @@ pub struct BeforeNothing {
 
 impl BeforeNothing {
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        assert!(bytes.len() <= PAGE, "more than a page");
+        assert!(bytes.len() <= PAGE, "more bytes than a page has");
         let (access, kind) = (
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
@@ -28,9 +28,9 @@ impl BeforeNothing {
         }
         let len = bytes.len();
         let buffer = Self { pages, len };
-        // SAFETY: the first page is writable and ours alone; `bytes` end with it.
+        // SAFETY: the first page is writable and only used here; the copy ends where it ends.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.start(), len) };
-        // SAFETY: the second page of the mapping, which nothing uses.
+        // SAFETY: this is the second page of the mapping, which nothing uses.
         if unsafe { libc::mprotect(pages.add(PAGE), PAGE, libc::PROT_NONE) } != 0 {
             return Err(io::Error::last_os_error()).context("mprotect");
         }
@@ -48,7 +48,7 @@ impl BeforeNothing {
 
 impl Drop for BeforeNothing {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made; its addresses went to the kernel alone.
+        // SAFETY: `new` made this mapping, and gave its addresses only to the kernel.
         unsafe { libc::munmap(self.pages, 2 * PAGE) };
     }
 }

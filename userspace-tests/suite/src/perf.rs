@@ -12,12 +12,12 @@ use aya_obj::generated::perf_event_attr;
 
 use crate::arch::INSIDE;
 
-/// PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT, PERF_COUNT_SW_CPU_CLOCK: uapi perf_event.h.
+/// PERF_TYPE_SOFTWARE, PERF_TYPE_TRACEPOINT, PERF_COUNT_SW_CPU_CLOCK of uapi perf_event.h.
 const TYPE_SOFTWARE: u32 = 1;
 const TYPE_TRACEPOINT: u32 = 2;
 const SW_CPU_CLOCK: u64 = 0;
 
-/// A tracepoint, on every process.
+/// A tracepoint, for all processes.
 pub fn tracepoint(category: &str, name: &str) -> Result<OwnedFd> {
     let mut attr = attr();
     attr.type_ = TYPE_TRACEPOINT;
@@ -25,12 +25,12 @@ pub fn tracepoint(category: &str, name: &str) -> Result<OwnedFd> {
     open(&attr, -1, 0).with_context(|| format!("perf_event_open of tracepoint {category}/{name}"))
 }
 
-/// A kprobe at a function's start, on every process.
+/// A kprobe at the start of a function, for all processes.
 pub fn kprobe(function: &CStr) -> Result<OwnedFd> {
     kprobe_at(function, 0).with_context(|| format!("perf_event_open of kprobe {function:?}"))
 }
 
-/// A kprobe behind a function's start, where ftrace does not serve it.
+/// A kprobe inside a function, after the place that ftrace handles.
 pub fn kprobe_inside(function: &CStr) -> Result<OwnedFd> {
     kprobe_at(function, INSIDE[0])
         .or_else(|_| kprobe_at(function, INSIDE[1]))
@@ -45,12 +45,12 @@ fn kprobe_at(function: &CStr, offset: u64) -> Result<OwnedFd> {
     Ok(open(&attr, -1, 0)?)
 }
 
-/// A clock that ticks every `nanoseconds` that this process runs.
+/// A clock that fires every `nanoseconds` of this process's run time.
 pub fn cpu_clock(nanoseconds: u64) -> Result<OwnedFd> {
     open(&clock(nanoseconds), 0, -1).context("perf_event_open of the CPU clock")
 }
 
-/// A clock that ticks every `nanoseconds` on a CPU, whoever runs there.
+/// A clock that fires every `nanoseconds` on a CPU, whichever process runs there.
 pub fn cpu_clock_on(cpu: usize, nanoseconds: u64) -> Result<OwnedFd> {
     open(&clock(nanoseconds), -1, cpu as i32).context("perf_event_open of a CPU's clock")
 }
@@ -79,12 +79,12 @@ fn attr() -> perf_event_attr {
 }
 
 fn open(attr: &perf_event_attr, pid: i32, cpu: i32) -> io::Result<OwnedFd> {
-    // SAFETY: the kernel reads `size` bytes of `attr`, and the function's name where it has one,
+    // SAFETY: the kernel reads `size` bytes of `attr`, and the function's name if it has one,
     // which is NUL-terminated and outlives the call.
     let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, attr, pid, cpu, -1, 0) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call made this descriptor for us.
+    // SAFETY: the call returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Keys: a prefixlen and data, as `struct bpf_lpm_trie_key_u8` lays them out,
-//! in the order in which LPM_TRIE walks them.
+//! Keys: a prefixlen and data, laid out as in `struct bpf_lpm_trie_key_u8`, and ordered
+//! as LPM_TRIE walks them.
 
 use std::cmp::Ordering;
 
-/// A prefix. Equality and order look at the first `len` bits of `data` alone;
-/// bits beyond belong to the key as it was written, not to the prefix.
+/// A prefix. Equality and order depend only on the first `len` bits of `data`;
+/// bits beyond belong to the key as written, not to the prefix.
 #[derive(Clone, Debug)]
 pub struct Prefix {
     pub len: u32,
@@ -25,19 +25,19 @@ impl Prefix {
         Self::new(u32::from_ne_bytes([len[0], len[1], len[2], len[3]]), data)
     }
 
-    /// The bytes that bpf(2) takes.
+    /// The key in the form that bpf(2) takes.
     pub fn key(&self) -> Vec<u8> {
         let mut key = self.len.to_ne_bytes().to_vec();
         key.extend_from_slice(&self.data);
         key
     }
 
-    /// Whether every bit of `self` is in `other` too.
+    /// Whether `other` starts with all bits of `self`.
     pub fn covers(&self, other: &Self) -> bool {
         self.len <= other.len && self.common_bits(other) >= self.len
     }
 
-    /// How many leading bits of the data agree.
+    /// The number of leading data bits that are equal.
     fn common_bits(&self, other: &Self) -> u32 {
         let mut bits = 0;
         for (a, b) in self.data.iter().zip(&other.data) {
@@ -51,8 +51,8 @@ impl Prefix {
     }
 }
 
-/// Post-order: a prefix stands behind those that it covers, and otherwise
-/// where its first differing bit says.
+/// Post-order: a prefix comes after those that it covers; otherwise the first
+/// differing bit decides.
 ///
 /// ```text
 /// 192.168.0.0/24 < 192.168.1.0/24 < 192.168.128.0/24 < 192.168.0.0/16
@@ -87,7 +87,7 @@ pub fn v4(address: [u8; 4], len: u32) -> Vec<u8> {
     Prefix::new(len, &address).key()
 }
 
-/// Addresses all over the space, no two alike.
+/// Distinct addresses, scattered over the whole space.
 pub fn scattered(n: u32) -> Vec<u8> {
     v4(n.wrapping_mul(0x9e37_79b1).to_be_bytes(), 32)
 }

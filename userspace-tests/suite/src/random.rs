@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Repeatable random numbers: SplitMix64 (Steele, Lea, Flood: "Fast splittable
+//! Reproducible random numbers: SplitMix64 (Steele, Lea, Flood: "Fast splittable
 //! pseudorandom number generators", 2014). A failure names its seed.
 //!
-//! The seed is new in every run; LPM_MTRIE_SEED repeats one. LPM_MTRIE_STEPS
-//! sets the length of random tests, for kernels that check a lot.
+//! Each run has a new seed unless LPM_MTRIE_SEED is set. LPM_MTRIE_STEPS sets the
+//! length of random tests, which should be less on slow debug kernels.
 
 use std::{
     env,
@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// The seed of this run: from the environment, or the time.
+/// The seed of this run, from the environment or the time.
 pub fn seed() -> Result<u64> {
     match number("LPM_MTRIE_SEED")? {
         Some(seed) => Ok(seed),
@@ -20,15 +20,15 @@ pub fn seed() -> Result<u64> {
     }
 }
 
-/// How many steps a random test takes where it is not told.
+/// Default number of steps of a random test.
 const STEPS: usize = 1000;
 
-/// How many steps a random test takes.
+/// Number of steps of a random test.
 pub fn steps() -> Result<usize> {
     Ok(number("LPM_MTRIE_STEPS")?.map_or(STEPS, |steps| steps as usize))
 }
 
-/// The number in an environment variable, if that is set.
+/// The number in an environment variable, if it is set.
 pub fn number(name: &str) -> Result<Option<u64>> {
     env::var(name)
         .ok()
@@ -54,7 +54,7 @@ impl Random {
         z ^ z >> 31
     }
 
-    /// A number below `limit`, which is small: the bias does not matter here.
+    /// A number below `limit`, which is small, so that the bias does not matter.
     pub fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }

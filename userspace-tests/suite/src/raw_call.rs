@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) attributes as bytes: made ready ahead of the call, so that the call is
-//! one system call and nothing else, and free to be wrong.
+//! bpf(2) attributes as bytes: prepared in advance, so that the call consists of a
+//! single system call, and possibly invalid.
 //!
 //! The offsets are those of `union bpf_attr` in uapi bpf.h.
 
@@ -9,16 +9,16 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use aya_obj::generated::{bpf_attach_type, bpf_cmd};
 use lpm_mtrie::sys::map::MapAttr;
 
-/// More than the kernel's `union bpf_attr`, which says E2BIG to bytes that it does not know.
+/// More than the size of the kernel's `union bpf_attr`, which gives E2BIG for unknown bytes.
 pub const MAX_SIZE: usize = 256;
-/// As much as any command on maps uses.
+/// Enough for all map commands.
 const SIZE: usize = 128;
 
 pub struct RawCall {
     pub cmd: u32,
     pub attr: [u8; MAX_SIZE],
     pub size: usize,
-    /// What addresses in `attr` point to.
+    /// Memory that addresses in `attr` point to.
     memory: Vec<Box<[u8]>>,
 }
 
@@ -54,7 +54,7 @@ impl RawCall {
         self.put64(at, address)
     }
 
-    /// Lookup, update, delete or get_next_key: `value` is the value or the next key, if there is one.
+    /// Lookup, update, delete or get_next_key; `value` is the value or next key, or empty.
     pub fn element(cmd: bpf_cmd, map: BorrowedFd<'_>, key: &[u8], value: &[u8]) -> Self {
         let call = Self::new(cmd as u32).put_fd(0, map).put_memory(8, key);
         match value {
@@ -67,7 +67,7 @@ impl RawCall {
         Self::element(bpf_cmd::BPF_MAP_UPDATE_ELEM, map, key, value)
     }
 
-    /// A batch of `count` elements; `cursor` has room for a key.
+    /// A batch of `count` elements; `cursor` must have room for a key.
     pub fn batch(
         cmd: bpf_cmd,
         map: BorrowedFd<'_>,
@@ -124,7 +124,7 @@ impl RawCall {
             .put_memory(8, &room)
     }
 
-    /// A program under the GPL.
+    /// Loads a program under the GPL.
     pub fn load(prog_type: u32, instructions: &[u8]) -> Self {
         Self::new(bpf_cmd::BPF_PROG_LOAD as u32)
             .put32(0, prog_type)
@@ -133,7 +133,7 @@ impl RawCall {
             .put_memory(16, b"GPL\0")
     }
 
-    /// A run of a program on a packet of zeros.
+    /// Runs a program on a packet of zeros.
     pub fn run(program: BorrowedFd<'_>) -> Self {
         let packet = [0; 64];
         Self::new(bpf_cmd::BPF_PROG_TEST_RUN as u32)
@@ -152,7 +152,7 @@ impl RawCall {
             .put32(24, info.len() as u32)
     }
 
-    /// What the kernel has written to the call's memory number `index`.
+    /// The call's memory number `index`, with what the kernel has written there.
     pub fn memory(&self, index: usize) -> &[u8] {
         &self.memory[index]
     }
@@ -163,31 +163,31 @@ impl RawCall {
         u32::from_ne_bytes(word)
     }
 
-    /// Makes the call: what the kernel returned, or the errno.
+    /// Makes the call; returns the kernel's result or the errno.
     ///
     /// # Safety
     ///
-    /// Where an address in `attr` is one of this process's memory, the kernel may
-    /// read or write there what the command says.
+    /// If an address in `attr` is in this process's memory, the kernel must be allowed
+    /// to access it as the command specifies.
     pub unsafe fn make(&mut self) -> Result<i64, i32> {
-        // SAFETY: the kernel reads and writes at most `size` bytes of `attr`, which has more; for
-        // the addresses in it the caller vouches.
+        // SAFETY: the kernel reads and writes at most `size` bytes of `attr`, which is no smaller;
+        // the caller vouches for the addresses in it.
         unsafe { bpf(self.cmd, self.attr.as_mut_ptr() as u64, self.size) }
     }
 }
 
-/// bpf(2) with attributes at any address: what the kernel returned, or the errno.
+/// Calls bpf(2) with attributes at any address; returns the kernel's result or the errno.
 ///
 /// # Safety
 ///
-/// Where `attr`, or an address in what it points to, is one of this process's
-/// memory, the kernel may read or write there what the command says.
+/// If `attr`, or an address in the attributes, is in this process's memory, the kernel
+/// must be allowed to access it as the command specifies.
 pub unsafe fn bpf(cmd: u32, attr: u64, size: usize) -> Result<i64, i32> {
-    // SAFETY: a bad address is an errno; for the others the caller vouches.
+    // SAFETY: a bad address gives an errno; the caller vouches for the others.
     let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd, attr, size) };
     if ret >= 0 {
         return Ok(ret);
     }
-    // SAFETY: errno of this thread.
+    // SAFETY: this reads the errno of this thread.
     Err(unsafe { *libc::__errno_location() })
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who holds a map: the kernel's own counters, and the map's end.
+//! References to a map: the kernel's own counters, and the freeing of the map.
 //!
-//! `refcnt` counts everything that keeps a map in memory; `usercnt` those of
-//! them that userspace can reach it by: open files and pins. The programs of
-//! bpf/references.bpf.c read both inside the kernel.
+//! `refcnt` counts everything that keeps a map in memory; `usercnt` counts those
+//! references through which userspace can reach it: open files and pins. The programs
+//! in bpf/references.bpf.c read both inside the kernel.
 
 use std::{
     fs::File,
@@ -30,11 +30,11 @@ pub struct Watch {
 /// `struct counters` of bpf/references.bpf.c.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counters {
-    /// Names the map for ever, also after its id is gone.
+    /// Identifies the map, even after its id has been removed.
     pub cookie: u64,
     pub refcnt: i64,
     pub usercnt: i64,
-    /// 0 once it cannot be found by its id.
+    /// 0 once the map cannot be found by id.
     pub id: u64,
 }
 
@@ -72,41 +72,45 @@ impl Watch {
         })
     }
 
-    /// Of all maps of the system.
+    /// The counters of all maps in the system.
     fn all(&self) -> Result<Vec<Counters>> {
         let mut bytes = vec![];
         File::from(iter_create(self.maps.as_fd())?)
             .read_to_end(&mut bytes)
             .context("read the iterator over maps")?;
-        ensure!(bytes.len() % SIZE == 0, "{} bytes of counters", bytes.len());
+        ensure!(
+            bytes.len() % SIZE == 0,
+            "{} bytes of counters, not a multiple of {SIZE}",
+            bytes.len()
+        );
         Ok(bytes.chunks(SIZE).map(Counters::parse).collect())
     }
 
-    /// Of the map behind a descriptor.
+    /// The counters of the map of a descriptor.
     pub fn of(&self, map: BorrowedFd<'_>) -> Result<Counters> {
         let id = u64::from(sys::map::info(map)?.id);
         self.all()?
             .into_iter()
             .find(|map| map.id == id)
-            .with_context(|| format!("the iterator passed no map of id {id}"))
+            .with_context(|| format!("the iterator found no map with id {id}"))
     }
 
-    /// Of a map without a descriptor; `None` when the system has no such map.
+    /// The counters of a map without a descriptor; `None` if there is no such map.
     pub fn find(&self, cookie: u64) -> Result<Option<Counters>> {
         Ok(self.all()?.into_iter().find(|map| map.cookie == cookie))
     }
 
-    /// Its last counters if the kernel has freed it.
+    /// The map's last counters, if the kernel has freed it.
     pub fn freed(&self, cookie: u64) -> Result<Option<Counters>> {
         let freed = RawMap::new(self.object.map("freed")?.fd())?;
         match freed.lookup(&cookie.to_ne_bytes(), 0) {
             Ok(last) => Ok(Some(Counters::parse(&last))),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-            Err(error) => Err(error).context("look the freed map up"),
+            Err(error) => Err(error).context("look up the freed map"),
         }
     }
 
-    /// Waits for its free, which a worker does, and returns its last counters.
+    /// Waits until a worker has freed the map, and returns its last counters.
     pub fn wait_for_free(&self, cookie: u64) -> Result<Counters> {
         let mut last = None;
         wait::until("the map to be freed", || {

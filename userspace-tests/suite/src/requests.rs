@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Updates and deletes of elements, by syscalls or by a program (bpf/on_request.bpf.c).
+//! Updates and deletions of elements, by syscalls or by a program (bpf/on_request.bpf.c).
 
 use std::{io, os::fd::AsFd};
 
@@ -8,7 +8,7 @@ use lpm_mtrie::{Loader, Object, Program, RawMap};
 
 use crate::{harness::Type, maps::Shape, model::ANY, objects};
 
-/// What the program's map has. With values of nearly a page a limit on memory is soon met.
+/// The shape of the program's map. Values of nearly a page reach a memory limit quickly.
 pub const SHAPE: Shape = Shape {
     data: 4,
     value: 4000,
@@ -22,7 +22,7 @@ pub enum By {
     Program,
 }
 
-/// A map of [`SHAPE`], and a writer to it.
+/// A map of [`SHAPE`], and its writer.
 pub struct Requests {
     pub map: RawMap,
     program: Option<(Object, Program)>,
@@ -66,7 +66,7 @@ impl Requests {
 fn serve((object, program): &(Object, Program), request: &[u8]) -> io::Result<()> {
     let requests = object.map("request").map_err(io::Error::other)?;
     RawMap::new(requests.fd().as_fd())?.update(&[0; 4], request, ANY)?;
-    // A run that did not begin is not the map's refusal.
+    // A failure to run the program is not a refusal by the map.
     match program.test_run(&[0; 64]).map_err(io::Error::other)?.retval {
         0 => Ok(()),
         errno => Err(io::Error::from_raw_os_error(errno as i32)),

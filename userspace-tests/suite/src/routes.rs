@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The BGP table, as keys of a map.
+//! The BGP table, as map keys.
 //!
-//! Its path is in LPM_MTRIE_TABLE, which scripts/test sets to what
-//! scripts/table prints; its lines are `prefix/len value`.
+//! LPM_MTRIE_TABLE is its path, which scripts/table prints and scripts/test sets; its
+//! lines are `prefix/len value`.
 
 use std::{env, fs, net::IpAddr, str};
 
@@ -14,8 +14,9 @@ const TABLE: &str = "LPM_MTRIE_TABLE";
 
 /// The table's text.
 pub fn table() -> Result<Vec<u8>> {
-    let path = env::var(TABLE)
-        .with_context(|| format!("{TABLE} is not set: it is the path that scripts/table prints"))?;
+    let path = env::var(TABLE).with_context(|| {
+        format!("{TABLE} is not set; it must be the path that scripts/table prints")
+    })?;
     fs::read(&path).with_context(|| format!("{TABLE}={path}"))
 }
 
@@ -26,7 +27,7 @@ pub fn lines(text: &[u8], data: u32) -> Vec<&[u8]> {
         .collect()
 }
 
-/// The key of a line.
+/// Parses a line's prefix into a key.
 pub fn key(line: &[u8]) -> Result<Vec<u8>> {
     parse(line).with_context(|| String::from_utf8_lossy(line).into_owned())
 }
@@ -44,7 +45,7 @@ fn parse(line: &[u8]) -> Result<Vec<u8>> {
     Ok(Prefix::new(len.parse()?, &data).key())
 }
 
-/// A whole address that the prefix covers.
+/// A random full-length address within the prefix.
 pub fn address_below(key: &[u8], random: &mut Random) -> Vec<u8> {
     let prefix = Prefix::from_key(key);
     let mut data = random.bytes(prefix.data.len());

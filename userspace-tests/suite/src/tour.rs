@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map's life as a story: what userspace does, what it does to the map's
-//! counters, and which kernel functions did that.
+//! A map's life cycle, step by step: what userspace does, how the map's counters change,
+//! and which kernel functions change them.
 //!
-//! Nothing is told that was not seen: the counters come from inside the
-//! kernel, the functions from its function tracer, and a step that does not
-//! go as told ends the tour with an error.
+//! Everything shown is observed: the counters are read inside the kernel, the functions
+//! come from its function tracer, and a step with a different result ends the tour with
+//! an error.
 
 mod story;
 
@@ -25,14 +25,14 @@ use crate::{
     tests::pinning::Pin,
 };
 
-/// Tells it to `out`.
+/// Runs the tour and prints it to `out`.
 pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
-        "The life of a BPF map. A map is not deleted; it goes when nothing holds it.\n\
-         refcnt counts all that holds it; usercnt those that userspace can reach it by.\n\
-         module counts what holds the module behind the type: one for each map.\n\
-         A function that the compiler put into its caller shows as that caller.\n"
+        "The life cycle of a BPF map. No call deletes a map; it is freed with its last reference.\n\
+         refcnt counts all references; usercnt those through which userspace can reach the map.\n\
+         module is the reference count of the type's module: one per map.\n\
+         If a function is inlined, its caller is shown instead.\n"
     )?;
     let mut story = Story::new(out)?;
 
@@ -48,7 +48,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "dup(): a second descriptor",
         (1, 1),
         &[],
-        "Both numbers name one open file; only that file holds the map.",
+        "Both descriptors refer to one open file, which has one reference to the map.",
         &mut || {
             same = Some(map.fd().try_clone_to_owned()?);
             Ok(())
@@ -58,7 +58,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "close() of the second descriptor",
         (1, 1),
         &[],
-        "The open file is still there.",
+        "The open file still exists.",
         &mut || {
             drop(same.take());
             Ok(())
@@ -70,7 +70,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "bpf(BPF_OBJ_PIN): pin it to /sys/fs/bpf/tour",
         (2, 2),
         &["bpf_map_get_with_uref"],
-        "A pin is a file of its own. It would outlive this process.",
+        "A pin is a separate file, which would outlive this process.",
         &mut || {
             sys::obj_pin(map.fd(), pin.path())?;
             Ok(())
@@ -81,17 +81,17 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "bpf(BPF_OBJ_GET): open the pin",
         (3, 3),
         &["bpf_map_inc_with_uref", "bpf_map_new_fd"],
-        "No dup: a new open file.",
+        "Unlike dup(), this creates a new open file.",
         &mut || {
             got = Some(sys::obj_get(pin.path(), 0)?);
             Ok(())
         },
     )?;
     step(
-        "close() of what that opened",
+        "close() of that descriptor",
         (2, 2),
         &["bpf_map_release", "bpf_map_put"],
-        "The pin and the first descriptor are left.",
+        "The pin and the first descriptor remain.",
         &mut || {
             drop(got.take());
             Ok(())
@@ -102,17 +102,17 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "bpf(BPF_MAP_GET_FD_BY_ID): open it by its id",
         (3, 3),
         &["bpf_map_get_fd_by_id"],
-        "An id holds nothing, so the map may be on its way out.",
+        "An id is not a reference, so the map may already be about to be freed.",
         &mut || {
             got = Some(sys::map::fd_by_id(id)?);
             Ok(())
         },
     )?;
     step(
-        "close() of what that opened",
+        "close() of that descriptor",
         (2, 2),
         &["bpf_map_release", "bpf_map_put"],
-        "However it was opened, an open file holds the map by one of each.",
+        "However it was opened, an open file counts once in both counters.",
         &mut || {
             drop(got.take());
             Ok(())
@@ -124,20 +124,20 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         .load(objects::SHARED)?;
     let (mut ignoring, mut program, mut link) = (None, None, None);
     step(
-        "bpf(BPF_PROG_LOAD): load a program that does not touch the map",
+        "bpf(BPF_PROG_LOAD): load a program that does not use the map",
         (2, 2),
         &[],
-        "That map and program come from one object file means nothing to the kernel.",
+        "That map and program come from the same object file does not matter to the kernel.",
         &mut || {
             ignoring = Some(object.load_program("ignore")?);
             Ok(())
         },
     )?;
     step(
-        "bpf(BPF_PROG_LOAD): load a program that looks up in it",
+        "bpf(BPF_PROG_LOAD): load a program that looks up keys in the map",
         (3, 2),
         &["bpf_map_inc"],
-        "The verifier found the map in an instruction. A program is no user.",
+        "The verifier found the map in an instruction. Programs do not count in usercnt.",
         &mut || {
             program = Some(object.load_program("count")?);
             Ok(())
@@ -147,7 +147,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "bpf(BPF_LINK_CREATE): attach the program to lo",
         (3, 2),
         &[],
-        "The link holds the program, the program the map.",
+        "The link references the program, and the program the map.",
         &mut || {
             let program = program.as_ref().context("the program is loaded")?;
             let lo = Target::Interface(1);
@@ -159,7 +159,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "close() of the program",
         (3, 2),
         &[],
-        "Its link keeps it.",
+        "The link keeps the program loaded.",
         &mut || {
             drop(program.take());
             Ok(())
@@ -170,7 +170,7 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "close() of the map's own descriptors",
         (2, 1),
         &["bpf_map_release", "bpf_map_put"],
-        "No descriptor is left; the pin and the program hold it.",
+        "No descriptor remains; the pin and the program reference the map.",
         &mut || {
             drop(object.take_map("lpm")?);
             drop(map.take());
@@ -181,14 +181,14 @@ pub fn run(on: Type, out: &mut dyn Write) -> Result<()> {
         "unlink() of the pin",
         (1, 0),
         &["bpf_destroy_inode", "bpf_map_put_with_uref"],
-        "Userspace has no way to it but the id; packets on lo still go through it.",
+        "Userspace can reach the map only by id; packets on lo are still looked up in it.",
         &mut || {
             pin.remove();
             Ok(())
         },
     )?;
     story.end(
-        "close() of the link: nothing holds the program, nothing the map",
+        "close() of the link: the last reference to the program, and so to the map",
         || {
             drop(link.take());
             Ok(())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A call made by a child that has given capabilities away.
+//! Calls made by a child that has dropped capabilities.
 
 use std::io;
 
@@ -19,12 +19,12 @@ const VERSION_3: u32 = 0x2008_0522;
 pub const CAP_SYS_ADMIN: u64 = 1 << 21;
 pub const CAP_BPF: u64 = 1 << 39;
 
-/// What the call gave in a child without capabilities: its errno, or 0 for success.
+/// Makes the call in a child without capabilities; returns its errno, or 0 for success.
 pub fn errno_of<T>(call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
     errno_with(0, call)
 }
 
-/// The same in a child that has these capabilities alone.
+/// The same in a child that has only these capabilities.
 pub fn errno_with<T>(capabilities: u64, call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
     in_child(|| {
         keep(capabilities)?;
@@ -32,18 +32,18 @@ pub fn errno_with<T>(capabilities: u64, call: impl FnOnce() -> io::Result<T>) ->
     })
 }
 
-/// What the call gave in a child: its errno, or 0 for success.
+/// Makes the call in a child; returns its errno, or 0 for success.
 pub fn in_child<T>(call: impl FnOnce() -> io::Result<T>) -> Result<i32> {
     Child::start(call)?.errno()
 }
 
-/// Gives away all capabilities but these.
+/// Drops all capabilities but these.
 fn keep(capabilities: u64) -> io::Result<()> {
     let header = Header {
         version: VERSION_3,
         pid: 0,
     };
-    // Effective, permitted and inheritable of bits 0 to 31, then of 32 to 63.
+    // The effective, permitted and inheritable sets, bits 0 to 31, then 32 to 63.
     let [low, high] = [capabilities as u32, (capabilities >> 32) as u32];
     let sets = [low, low, 0, high, high, 0];
     // SAFETY: the kernel reads one header and, for version 3, six words.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A page that is not there until the test puts it there: a thread that reads it
-//! sleeps until then, in the kernel too. userfaultfd(2), uapi userfaultfd.h.
+//! A page that is missing until the test supplies it: a thread that reads it sleeps
+//! until then, also in the kernel. See userfaultfd(2) and uapi userfaultfd.h.
 
 use std::{
     fs::File,
@@ -20,16 +20,16 @@ const REGISTER_MODE_MISSING: u64 = 1;
 const UFFDIO_API: u32 = 0xc018_aa3f;
 const UFFDIO_REGISTER: u32 = 0xc020_aa00;
 const UFFDIO_ZEROPAGE: u32 = 0xc020_aa04;
-/// Bytes of `struct uffd_msg`.
+/// Size of `struct uffd_msg`.
 const MESSAGE: usize = 32;
 
-/// Without it the page is just there: who waits for it goes on, and gets an error.
+/// The missing page. Dropping it wakes up waiting readers, which get an error.
 pub struct MissingPage {
     fd: File,
     page: *mut libc::c_void,
 }
 
-// SAFETY: the page is only named here, never read or written, and the descriptor is any thread's.
+// SAFETY: only the page's address is used, and any thread may use the descriptor.
 unsafe impl Send for MissingPage {}
 // SAFETY: as above.
 unsafe impl Sync for MissingPage {}
@@ -42,7 +42,7 @@ impl MissingPage {
         if fd < 0 {
             return Err(io::Error::last_os_error()).context("userfaultfd");
         }
-        // SAFETY: the call made this descriptor for us; nobody else has it.
+        // SAFETY: the call returned this descriptor, and nothing else owns it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
         let (access, kind) = (libc::PROT_READ, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping, at an address that the kernel chooses.
@@ -71,12 +71,12 @@ impl MissingPage {
         self.page as u64
     }
 
-    /// Waits until somebody sleeps for the page.
+    /// Waits until a reader sleeps on the page.
     pub fn wait_for_reader(&self) -> Result<()> {
-        wait::until("somebody to read the missing page", || self.has_reader())
+        wait::until("a reader of the missing page", || self.has_reader())
     }
 
-    /// Whether somebody has come to sleep for the page since the last call.
+    /// Whether a reader has started to sleep on the page since the last call.
     pub fn has_reader(&self) -> Result<bool> {
         let mut message = [0; MESSAGE];
         match (&self.fd).read(&mut message) {
@@ -86,7 +86,7 @@ impl MissingPage {
         }
     }
 
-    /// Puts a page of zeros there.
+    /// Supplies a page of zeros.
     pub fn supply(&self) -> Result<()> {
         let mut range = [self.address(), PAGE as u64, 0, 0];
         self.ioctl(UFFDIO_ZEROPAGE, &mut range)
@@ -95,7 +95,7 @@ impl MissingPage {
 
     fn ioctl<const N: usize>(&self, request: u32, words: &mut [u64; N]) -> io::Result<()> {
         let fd = self.fd.as_raw_fd();
-        // SAFETY: the structures of these requests are N words, as their numbers say.
+        // SAFETY: the structures of these requests have N words, as encoded in their numbers.
         if unsafe { libc::ioctl(fd, request as _, words.as_mut_ptr()) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -105,7 +105,7 @@ impl MissingPage {
 
 impl Drop for MissingPage {
     fn drop(&mut self) {
-        // SAFETY: the mapping that `new` made; only the kernel knows its address.
+        // SAFETY: `new` made this mapping, and only the kernel knows its address.
         unsafe { libc::munmap(self.page, PAGE) };
     }
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for what the kernel does later: a map is freed by a worker, after
-//! grace periods.
+//! Waiting for deferred work of the kernel, such as a map freed by a worker after grace
+//! periods.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::{runtime::Builder, time};
 
-/// Far above any grace period, also on a debug kernel under emulation.
+/// Far longer than any grace period, even on a debug kernel under emulation.
 const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `reached` says yes; an error says what it was waiting for.
+/// Waits until `reached` returns true; the error on timeout includes `what`.
 pub fn until(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -26,6 +26,6 @@ pub fn until(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()
         };
         time::timeout(LIMIT, poll)
             .await
-            .with_context(|| format!("waited {} s for: {what}", LIMIT.as_secs()))?
+            .with_context(|| format!("timed out after {} s waiting for: {what}", LIMIT.as_secs()))?
     })
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Takes the steps of the tour, checks that each went as told, and prints it.
+//! Runs the steps of the tour, checks each against its description, and prints it.
 
 use std::{io::Write, process};
 
@@ -13,22 +13,22 @@ use crate::{
     wait,
 };
 
-/// The functions that make, count and free a map: where they stand, what they do.
+/// The functions that create, count and free a map: their files, and what they do.
 const FUNCTIONS: &str = "\
-bpf_map_type_get        kernel/bpf/map_registry.c   finds the type's ops and takes a reference on their module
-map_create              kernel/bpf/syscall.c        calls the type's map_alloc, sets both counters to 1, gives an id
-bpf_map_new_fd          kernel/bpf/syscall.c        makes an open file and its descriptor; takes over one of each counter
+bpf_map_type_get        kernel/bpf/map_registry.c   finds the type's ops and takes a reference to their module
+map_create              kernel/bpf/syscall.c        calls the type's map_alloc, sets both counters to 1, assigns an id
+bpf_map_new_fd          kernel/bpf/syscall.c        creates an open file and its descriptor, and gives it one reference of each kind
 bpf_map_get_with_uref   kernel/bpf/syscall.c        from a descriptor: refcnt + 1, usercnt + 1
 bpf_map_inc_with_uref   kernel/bpf/syscall.c        refcnt + 1, usercnt + 1
-bpf_map_get_fd_by_id    kernel/bpf/syscall.c        refcnt + 1 unless it is 0 already, usercnt + 1, a new open file
+bpf_map_get_fd_by_id    kernel/bpf/syscall.c        refcnt + 1 unless it is already 0, usercnt + 1, creates an open file
 bpf_map_inc             kernel/bpf/syscall.c        refcnt + 1
-bpf_map_release         kernel/bpf/syscall.c        the open file has no descriptor left: usercnt - 1
-bpf_destroy_inode       kernel/bpf/inode.c          the file of the pin is gone, and what it held is put
+bpf_map_release         kernel/bpf/syscall.c        the open file has lost its last descriptor: usercnt - 1
+bpf_destroy_inode       kernel/bpf/inode.c          the pin's file is gone, so its reference is put
 bpf_map_put_with_uref   kernel/bpf/syscall.c        usercnt - 1, then bpf_map_put()
-bpf_prog_free_deferred  kernel/bpf/core.c           a worker frees the program, which lets go of its maps
-bpf_map_put             kernel/bpf/syscall.c        refcnt - 1; at 0 the id goes, and a worker is asked to free the map
-bpf_map_free_deferred   kernel/bpf/syscall.c        the worker, behind the grace periods that the map asked for
-bpf_map_free            kernel/bpf/syscall.c        calls the type's map_free, then drops the reference on its module";
+bpf_prog_free_deferred  kernel/bpf/core.c           a worker frees the program, which puts its maps
+bpf_map_put             kernel/bpf/syscall.c        refcnt - 1; at 0, removes the id and queues a worker to free the map
+bpf_map_free_deferred   kernel/bpf/syscall.c        the worker, after the grace periods that the map requires
+bpf_map_free            kernel/bpf/syscall.c        calls the type's map_free, then drops the reference to its module";
 
 struct Function {
     name: &'static str,
@@ -53,7 +53,7 @@ pub type Counts = (i64, i64);
 /// What userspace does in a step.
 pub type Act<'a> = &'a mut dyn FnMut() -> Result<()>;
 
-/// The map whose life is told, and what was seen of it so far.
+/// The map, and what has been observed of it so far.
 pub struct Story<'a> {
     out: &'a mut dyn Write,
     watch: Watch,
@@ -85,7 +85,7 @@ impl<'a> Story<'a> {
         let functions = ["bpf_map_type_get", "map_create", "bpf_map_new_fd"];
         let calls = self.calls(&functions)?;
         self.cookie = self.watch.of(map.fd())?.cookie;
-        let why = "The descriptor is the first to hold it. The map holds the module.";
+        let why = "The descriptor has the first reference. The map references the module.";
         self.tell(title, (1, 1), &functions, why, calls)?;
         Ok(map)
     }
@@ -100,9 +100,12 @@ impl<'a> Story<'a> {
     ) -> Result<()> {
         self.trace.clear()?;
         act()?;
-        // Some of it happens behind a grace period.
+        // Some changes happen only after a grace period.
         wait::until(title, || {
-            let now = self.watch.find(self.cookie)?.context("the map is alive")?;
+            let now = self
+                .watch
+                .find(self.cookie)?
+                .context("the map no longer exists")?;
             Ok((now.refcnt, now.usercnt) == after)
         })?;
         let calls = self.calls(functions)?;
@@ -121,12 +124,12 @@ impl<'a> Story<'a> {
             "bpf_map_free",
         ];
         let calls = self.calls(&functions)?;
-        let why = "The map is gone, and its module may go.";
+        let why = "The map is freed, and its module can be removed.";
         self.tell(title, (0, 0), &functions, why, calls)
     }
 
-    /// The calls that this process made in the step, and those of workers that
-    /// it set to work; none of the iterator that watches.
+    /// The calls that this process made in the step, and those of workers that it queued,
+    /// without those of the iterator that reads the counters.
     fn calls(&self, functions: &[&str]) -> Result<Vec<Call>> {
         let mut calls = self.trace.calls()?;
         calls.retain(|call| {
@@ -148,12 +151,12 @@ impl<'a> Story<'a> {
         for function in functions {
             ensure!(
                 calls.iter().any(|call| call.function == *function),
-                "{title}: {function}() did not run; {calls:?}"
+                "{title}: {function}() did not run; calls: {calls:?}"
             );
         }
         ensure!(
             !functions.is_empty() || calls.is_empty(),
-            "{title}: {calls:?}"
+            "{title}: unexpected calls: {calls:?}"
         );
         self.steps += 1;
         let module = kernel_module::references()?;
@@ -165,12 +168,12 @@ impl<'a> Story<'a> {
             before.0, after.0, before.1, after.1
         )?;
         if calls.is_empty() {
-            writeln!(out, "    none of the functions that count a map ran")?;
+            writeln!(out, "    no traced function ran")?;
         }
         for call in &calls {
             let Function { file, what, .. } = known()
                 .find(|row| row.name == call.function)
-                .context("a function that was asked for")?;
+                .context("a function that is not traced was called")?;
             writeln!(
                 out,
                 "    {}(), called by {}()   {file}\n        {what}",
