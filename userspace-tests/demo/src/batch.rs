@@ -7,7 +7,7 @@
 
 use std::{io, thread, time::Duration};
 
-use lpm_mtrie::raw_map::Batch;
+use raw_bpf::raw_map::Batch;
 
 const REFILL: Duration = Duration::from_millis(1);
 /// So many refusals in a row without one new element are a real lack of memory.

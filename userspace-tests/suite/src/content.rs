@@ -2,7 +2,7 @@
 //! The whole of a map, to hold against what it was before or what it should be.
 
 use anyhow::{Context, Result, ensure};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 /// Keys and values in the map's order.
 pub type Content = Vec<(Vec<u8>, Vec<u8>)>;

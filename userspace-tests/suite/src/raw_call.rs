@@ -7,7 +7,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use aya_obj::generated::bpf_cmd;
-use lpm_mtrie::sys::map::MapAttr;
+use raw_bpf::sys::map::MapAttr;
 
 /// More than the kernel's `union bpf_attr`, which says E2BIG to bytes that it does not know.
 pub const MAX_SIZE: usize = 256;

@@ -5,7 +5,7 @@ use std::io;
 
 use anyhow::{Context, Result, bail};
 use libc::{EEXIST, ENOENT, ENOSPC, ETIMEDOUT};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use super::{
     pattern::{Name, fits, is_ours},

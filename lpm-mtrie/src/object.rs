@@ -32,10 +32,11 @@ use aya_obj::{
 use thiserror::Error;
 
 use crate::{
-    MapType, MapTypeError, RawMap,
+    MapType, MapTypeError,
     program_kind::{self, Kind},
     sys::{
         self,
+        elements::Elements,
         map::MapAttr,
         prog::{ProgAttr, Records, Rejected},
     },
@@ -245,7 +246,7 @@ fn fill(fd: &OwnedFd, definition: &aya_obj::Map) -> io::Result<()> {
     if definition.data().is_empty() {
         return Ok(());
     }
-    let map = RawMap::new(fd)?;
+    let map = Elements::new(fd)?;
     map.update(&0u32.to_ne_bytes(), definition.data(), 0)?;
     if definition.section_kind() == EbpfSectionKind::Rodata {
         map.freeze()?;

@@ -7,8 +7,6 @@
 //! | [`map_type`] | the type's number on the running kernel, by name |
 //! | [`map`]      | create and open maps as aya's types |
 //! | [`object`]   | load an ELF object whose `.maps` names the type |
-//! | [`raw_map`]  | bytes in, bytes out: every map command of bpf(2), errno kept |
-//! | [`sys`]      | bpf(2) itself |
 //!
 //! ```no_run
 //! use aya::maps::lpm_trie::Key;
@@ -26,9 +24,8 @@ pub mod map;
 pub mod map_type;
 pub mod object;
 mod program_kind;
-pub mod raw_map;
+#[doc(hidden)]
 pub mod sys;
 
 pub use map_type::{MapType, MapTypeError};
 pub use object::{Loader, Object, ObjectError, Program};
-pub use raw_map::RawMap;
