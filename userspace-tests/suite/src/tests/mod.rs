@@ -21,6 +21,8 @@ mod helpers;
 mod inner;
 mod inner_sleepable;
 mod kernel_map_tests;
+mod library;
+mod library_kernel;
 mod loading;
 mod lock;
 mod map_fields;
@@ -86,6 +88,8 @@ pub fn all() -> Vec<Test> {
         faults_life::TESTS,
         privilege::TESTS,
         tokens::TESTS,
+        library::TESTS,
+        library_kernel::TESTS,
         tools::TESTS,
         kernel_map_tests::TESTS,
         module::TESTS,
