@@ -200,7 +200,9 @@ impl PrefixKey for MacPrefix {
 ///
 /// A string covers all strings that begin with it: end a directory's path
 /// with a slash, or `/usr/lib` covers `/usr/libexec`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// `<` compares bytes first, then lengths.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BytePrefix {
     data: Vec<u8>,
     len: u32,

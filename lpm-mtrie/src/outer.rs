@@ -139,6 +139,11 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
         )))
     }
 
+    /// Bytes of the outer map's own key; 4 for an array.
+    pub fn key_size(&self) -> usize {
+        self.elements.key_size()
+    }
+
     /// The map that is at `slot`. It is opened by its id, which requires
     /// CAP_SYS_ADMIN; it may be replaced at any time after.
     pub fn get(&self, slot: &S) -> Result<Option<LpmMap<K, V>>, Error> {
