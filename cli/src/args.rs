@@ -109,16 +109,14 @@ pub enum Command {
         /// Pin, id:N or name:X
         map: String,
         /// An address, or a prefix
-        #[arg(value_name = "ADDR")]
-        key: String,
+        addr: String,
     },
     /// Print all prefixes that a prefix covers
     Covered {
         /// Pin, id:N or name:X
         map: String,
         /// A prefix
-        #[arg(value_name = "PREFIX")]
-        key: String,
+        prefix: String,
     },
     /// Add an entry, or replace its value
     Set {

@@ -162,9 +162,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
     /// Pins the map: it lives until the path is removed, and opens by it.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        sys::obj_pin(self.as_fd(), path)
-            .map_err(Error::call(format!("pin the map to {}", path.display())))
+        pin(self.as_fd(), path.as_ref(), "map")
     }
 
     /// Lets userspace write no more; programs still do.
@@ -287,6 +285,22 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
             data: key.data().to_vec(),
         })
     }
+}
+
+/// Pins a map; `what` it is, for the message.
+pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path, what: &str) -> Result<(), Error> {
+    let dots = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().contains(&b'.'));
+    let reason = if dots {
+        " (a BPF file system takes no names with dots)"
+    } else {
+        ""
+    };
+    sys::obj_pin(fd, path).map_err(Error::call(format!(
+        "pin the {what} to {}{reason}",
+        path.display()
+    )))
 }
 
 fn check_size(what: &'static str, found: usize, expected: Option<usize>) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     Error, LpmMap, PrefixKey, Value,
-    lpm_map::is,
+    lpm_map::{is, pin},
     sys::{
         self,
         elements::Elements,
@@ -132,11 +132,7 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
 
     /// Pins the outer map.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        sys::obj_pin(self.as_fd(), path).map_err(Error::call(format!(
-            "pin the outer map to {}",
-            path.display()
-        )))
+        pin(self.as_fd(), path.as_ref(), "outer map")
     }
 
     /// Bytes of the outer map's own key; 4 for an array.

@@ -25,8 +25,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Load { map, file } => change::load(&open(map)?, file, &mut out),
         Command::Lookup { map, keys } => query::lookup(&open(map)?, keys, &mut out),
         Command::Get { map, keys } => query::get(&open(map)?, keys, &mut out),
-        Command::Covering { map, key } => query::covering(&open(map)?, key, &mut out),
-        Command::Covered { map, key } => query::covered(&open(map)?, key, &mut out),
+        Command::Covering { map, addr } => query::covering(&open(map)?, addr, &mut out),
+        Command::Covered { map, prefix } => query::covered(&open(map)?, prefix, &mut out),
         Command::Set {
             map,
             prefix,

@@ -59,8 +59,9 @@ fn slot(number: u64, size: usize) -> Result<Bytes> {
 
 /// Whoever opens the pin finds the old map or the new one.
 fn move_pin(pin: &Path, new: &LpmMap<BytePrefix, Bytes>) -> Result<()> {
+    // A BPF file system takes no names with dots.
     let mut aside = pin.as_os_str().to_owned();
-    aside.push(".new");
+    aside.push("_new");
     let aside = PathBuf::from(aside);
     new.pin(&aside)?;
     fs::rename(&aside, pin).map_err(|error| {

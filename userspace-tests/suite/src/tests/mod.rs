@@ -7,6 +7,7 @@ mod attributes;
 mod bad_pointers;
 mod batch;
 mod btf;
+mod cli;
 mod concurrency;
 mod create;
 pub mod differential;
@@ -90,6 +91,7 @@ pub fn all() -> Vec<Test> {
         tokens::TESTS,
         library::TESTS,
         library_kernel::TESTS,
+        cli::TESTS,
         tools::TESTS,
         kernel_map_tests::TESTS,
         module::TESTS,
