@@ -4,7 +4,7 @@
 use std::{env, path::PathBuf, process::Command};
 
 const SOURCE: &str = "bpf/count_by_as.bpf.c";
-const HEADERS: &str = "../lpm-mtrie/include";
+const HEADERS: &str = "../../lpm-mtrie/include";
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCE}");

@@ -8,7 +8,7 @@ use std::{
 };
 
 const SOURCES: &str = "bpf";
-const INCLUDE: &str = "../lpm-mtrie/include";
+const INCLUDE: &str = "../../lpm-mtrie/include";
 
 fn main() {
     println!("cargo::rerun-if-changed={SOURCES}");

@@ -7,7 +7,7 @@
 
 use std::{io, thread, time::Duration};
 
-use lpm_mtrie::raw_map::Batch;
+use raw_bpf::raw_map::Batch;
 
 const REFILL: Duration = Duration::from_millis(1);
 /// This many consecutive failures without progress mean that memory is really exhausted.

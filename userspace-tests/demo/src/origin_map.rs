@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::maps::MapError;
-use lpm_mtrie::{MapType, RawMap, map};
+use lpm_mtrie::{MapType, map};
+use raw_bpf::RawMap;
 
 use crate::{
     batch::{self, Refused},

@@ -13,7 +13,8 @@ use aya::{
     programs::{Xdp, XdpMode},
 };
 use aya_obj::programs::XdpAttachType;
-use lpm_mtrie::{Loader, sys};
+use lpm_mtrie::Loader;
+use raw_bpf::sys;
 use tokio::time;
 
 use crate::{

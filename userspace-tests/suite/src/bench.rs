@@ -8,8 +8,9 @@
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result, ensure};
-use lpm_mtrie::{
-    Loader, Object, Program, RawMap,
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{TestRun, test_run},
 };
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! The complete content of a map, to compare with earlier or expected content.
 
 use anyhow::{Context, Result, ensure};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 /// Keys and values, in the map's iteration order.
 pub type Content = Vec<(Vec<u8>, Vec<u8>)>;

@@ -16,7 +16,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lpm_mtrie::sys;
+use raw_bpf::sys;
 
 use crate::child::Child;
 

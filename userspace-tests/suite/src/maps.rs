@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lpm_mtrie::{RawMap, sys::map::MapAttr};
+use raw_bpf::{RawMap, sys::map::MapAttr};
 
 use crate::harness::Type;
 
@@ -70,7 +70,7 @@ pub fn create(on: Type, shape: Shape) -> Result<RawMap> {
 
 /// Like [`create`], for tests of the errno and for maps that will have no elements.
 pub fn create_fd(attr: &MapAttr) -> io::Result<OwnedFd> {
-    lpm_mtrie::sys::map::create(attr)
+    raw_bpf::sys::map::create(attr)
 }
 
 /// An 8-byte value.

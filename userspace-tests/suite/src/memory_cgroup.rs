@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use libc::EBUSY;
-use lpm_mtrie::{
+use raw_bpf::{
     RawMap,
     sys::{self, map::MapAttr},
 };

@@ -7,7 +7,7 @@
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use aya_obj::generated::{bpf_attach_type, bpf_cmd};
-use lpm_mtrie::sys::map::MapAttr;
+use raw_bpf::sys::map::MapAttr;
 
 /// More than the size of the kernel's `union bpf_attr`, which gives E2BIG for unknown bytes.
 pub const MAX_SIZE: usize = 256;

@@ -13,8 +13,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use aya_obj::generated::bpf_attach_type::{BPF_TRACE_FENTRY, BPF_TRACE_ITER};
-use lpm_mtrie::{
-    Loader, Object, RawMap, sys,
+use lpm_mtrie::{Loader, Object};
+use raw_bpf::{
+    RawMap, sys,
     sys::prog::{Target, iter_create, link_create},
 };
 

@@ -4,7 +4,8 @@
 use std::{io, os::fd::AsFd};
 
 use anyhow::Result;
-use lpm_mtrie::{Loader, Object, Program, RawMap};
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::RawMap;
 
 use crate::{harness::Type, maps::Shape, model::ANY, objects};
 

@@ -12,8 +12,9 @@ use std::{io::Write, os::fd::AsFd};
 
 use anyhow::{Context, Result};
 use aya_obj::generated::bpf_attach_type::BPF_TCX_INGRESS;
-use lpm_mtrie::{
-    Loader, sys,
+use lpm_mtrie::Loader;
+use raw_bpf::{
+    sys,
     sys::prog::{Target, link_create},
 };
 

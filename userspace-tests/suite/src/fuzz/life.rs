@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use anyhow::{Context, Result, ensure};
 use aya_obj::generated::bpf_cmd::{self, *};
 use libc::{EEXIST, ENOENT, EPERM};
-use lpm_mtrie::{RawMap, sys};
+use raw_bpf::{RawMap, sys};
 
 use super::{tally::Tally, target::Target};
 use crate::{

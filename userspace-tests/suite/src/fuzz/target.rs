@@ -2,7 +2,7 @@
 //! A map under test beside its model.
 
 use anyhow::{Context, Result};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use crate::{
     content::{self, Content},

@@ -5,7 +5,8 @@ use std::{io, os::fd::OwnedFd};
 
 use anyhow::Result;
 use libc::{EACCES, EINVAL, ENOENT, EPERM};
-use lpm_mtrie::{Loader, Object, ObjectError, RawMap, sys};
+use lpm_mtrie::{Loader, Object, ObjectError};
+use raw_bpf::{RawMap, sys};
 
 use super::pinning::Pin;
 use crate::{

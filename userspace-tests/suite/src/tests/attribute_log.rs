@@ -5,7 +5,7 @@ use std::{ffi::CStr, io, os::fd::OwnedFd};
 
 use anyhow::{Context, Result};
 use libc::{EBADF, EINVAL, ENOSPC};
-use lpm_mtrie::sys::{self, map::MapAttr};
+use raw_bpf::sys::{self, map::MapAttr};
 
 use crate::{
     check,

@@ -3,7 +3,8 @@
 
 use anyhow::{Result, bail};
 use libc::{EACCES, EBADF, EFAULT, EINVAL};
-use lpm_mtrie::{Loader, MapType, ObjectError, sys::map::MapAttr};
+use lpm_mtrie::{Loader, MapType, ObjectError};
+use raw_bpf::sys::map::MapAttr;
 
 use crate::{
     check,

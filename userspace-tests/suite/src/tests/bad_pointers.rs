@@ -7,7 +7,7 @@ use std::{fs::File, io, mem, os::fd::AsRawFd};
 use anyhow::Result;
 use aya_obj::generated::bpf_cmd::{self, *};
 use libc::{E2BIG, EBADF, EFAULT, EINVAL};
-use lpm_mtrie::{RawMap, sys};
+use raw_bpf::{RawMap, sys};
 
 use crate::{
     btf_blob, check,

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::Result;
 use libc::{EACCES, EINVAL, EOPNOTSUPP};
-use lpm_mtrie::sys;
+use raw_bpf::sys;
 
 use crate::{
     btf_blob::{self, KEY, LOCKED, NO_SUCH, U32, U64},

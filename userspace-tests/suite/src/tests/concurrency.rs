@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use libc::{ENOENT, ETIMEDOUT};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use crate::{
     check,

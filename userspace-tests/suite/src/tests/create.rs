@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use aya::maps::lpm_trie::Key;
 use libc::{EINVAL, ENOENT};
-use lpm_mtrie::{Loader, RawMap, map, sys};
+use lpm_mtrie::{Loader, map};
+use raw_bpf::{RawMap, sys};
 
 use crate::{
     check,
@@ -111,7 +112,7 @@ fn id(on: Type) -> Result<()> {
     let other_id = sys::map::info(other.fd())?.id;
     check::holds(id != other_id, "two maps have two ids")?;
 
-    let again = lpm_mtrie::RawMap::new(sys::map::fd_by_id(id)?)?;
+    let again = raw_bpf::RawMap::new(sys::map::fd_by_id(id)?)?;
     map.update(&[0; 8], &maps::value(7), 0)?;
     check::equal(
         again.lookup(&[0; 8], 0)?,

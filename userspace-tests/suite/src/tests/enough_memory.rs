@@ -11,8 +11,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use lpm_mtrie::{
-    Loader, RawMap,
+use lpm_mtrie::Loader;
+use raw_bpf::{
+    RawMap,
     sys::prog::{TestRun, test_run},
 };
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use aya_obj::generated::bpf_cmd::{self, *};
 use libc::{EFAULT, ENOMEM};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use super::create::field;
 use crate::{

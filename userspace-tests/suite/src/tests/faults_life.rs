@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use libc::{EFAULT, EINVAL, ENOMEM, ENOSPC};
-use lpm_mtrie::{RawMap, sys, sys::map::MapAttr};
+use raw_bpf::{RawMap, sys, sys::map::MapAttr};
 
 use super::{create::ids, pinning::Pin};
 use crate::{

@@ -3,7 +3,7 @@
 //! depends on what they were made for.
 
 use anyhow::{Context, Result};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use super::create::field;
 use crate::{

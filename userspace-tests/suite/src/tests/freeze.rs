@@ -47,7 +47,7 @@ fn programs(on: Type) -> Result<()> {
     let object = Loader::new()
         .lpm_type(on.map_type())
         .load(objects::SHARED)?;
-    let map = lpm_mtrie::RawMap::new(object.map("lpm")?.fd())?;
+    let map = raw_bpf::RawMap::new(object.map("lpm")?.fd())?;
     let key = v4([10, 1, 0, 0], 16);
     map.update(&key, &value(5), ANY)?;
     map.freeze()?;

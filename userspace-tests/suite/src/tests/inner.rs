@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::{Result, anyhow};
 use libc::{EINVAL, ENOENT};
-use lpm_mtrie::{Loader, Object, RawMap, sys};
+use lpm_mtrie::{Loader, Object};
+use raw_bpf::{RawMap, sys};
 
 use crate::{
     check,

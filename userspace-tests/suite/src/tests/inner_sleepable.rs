@@ -15,7 +15,8 @@ use std::{
 
 use anyhow::{Context, Result, anyhow};
 use libc::{ENOENT, ETIMEDOUT};
-use lpm_mtrie::{Loader, Program, RawMap, sys::prog::run_syscall_program};
+use lpm_mtrie::{Loader, Program};
+use raw_bpf::{RawMap, sys::prog::run_syscall_program};
 
 use crate::{
     check, fault_injection,

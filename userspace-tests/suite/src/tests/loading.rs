@@ -9,8 +9,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use libc::{EBADMSG, EINVAL, EPERM};
-use lpm_mtrie::{
-    Loader, Program, RawMap,
+use lpm_mtrie::{Loader, Program};
+use raw_bpf::{
+    RawMap,
     sys::{map::create_logged, prog::run_syscall_program},
 };
 

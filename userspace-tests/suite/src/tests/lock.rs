@@ -12,8 +12,9 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use aya_obj::generated::bpf_attach_type::BPF_PERF_EVENT;
 use libc::{EDEADLK, ENOENT, ETIMEDOUT};
-use lpm_mtrie::{
-    Loader, Object, Program, RawMap,
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{Target, link_create, raw_tracepoint_open},
 };
 

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 
 use anyhow::{Result, bail};
 use libc::EACCES;
-use lpm_mtrie::{Loader, ObjectError, RawMap, sys};
+use lpm_mtrie::{Loader, ObjectError};
+use raw_bpf::{RawMap, sys};
 
 use crate::{
     check,

@@ -12,7 +12,7 @@ use aya_obj::{
     generated::{BPF_F_SLEEPABLE, bpf_insn, bpf_prog_type},
 };
 use libc::{EINVAL, ENOENT};
-use lpm_mtrie::{
+use raw_bpf::{
     RawMap,
     sys::{
         map::MapAttr,

@@ -151,7 +151,7 @@ fn all_of_8_bits(on: Type) -> Result<()> {
     Ok(())
 }
 
-fn compare(map: &lpm_mtrie::RawMap, model: &Model, prefixes: &[(u32, u8)]) -> Result<()> {
+fn compare(map: &raw_bpf::RawMap, model: &Model, prefixes: &[(u32, u8)]) -> Result<()> {
     for (len, byte) in prefixes {
         let key = crate::prefix::Prefix::new(*len, &[*byte]).key();
         let got = map

@@ -7,6 +7,7 @@ mod attributes;
 mod bad_pointers;
 mod batch;
 mod btf;
+mod cli;
 mod concurrency;
 mod create;
 pub mod differential;
@@ -21,6 +22,8 @@ mod helpers;
 mod inner;
 mod inner_sleepable;
 mod kernel_map_tests;
+mod library;
+mod library_kernel;
 mod loading;
 mod lock;
 mod map_fields;
@@ -90,6 +93,9 @@ pub fn all() -> Vec<Test> {
         faults_life::TESTS,
         privilege::TESTS,
         tokens::TESTS,
+        library::TESTS,
+        library_kernel::TESTS,
+        cli::TESTS,
         tools::TESTS,
         kernel_map_tests::TESTS,
         module::TESTS,

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::Result;
 use libc::{EINVAL, ENOENT, EPERM, EWOULDBLOCK};
-use lpm_mtrie::{Loader, sys, sys::map::MapAttr};
+use lpm_mtrie::Loader;
+use raw_bpf::{sys, sys::map::MapAttr};
 
 use super::pinning::Pin;
 use crate::{
@@ -104,7 +105,7 @@ fn template_alone(on: Type) -> Result<()> {
     check::errno(remove(), EWOULDBLOCK, "removal while the template lives")?;
 
     let map = maps::create(on, IPV4)?;
-    let outer_map = lpm_mtrie::RawMap::new(outer.as_fd())?;
+    let outer_map = raw_bpf::RawMap::new(outer.as_fd())?;
     outer_map.update(&[0; 4], &map.fd().as_raw_fd().to_ne_bytes(), ANY)?;
     drop(map);
     check::equal(references()?, 2, "the template and a map in the outer map")?;

@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use libc::{EINVAL, ENODEV};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use super::{
     module::{loaded_and_idle, removed},

@@ -94,7 +94,7 @@ fn against_creation(on: Type) -> Result<()> {
     let create = || -> Result<()> {
         match maps::create_fd(&maps::attr(on, IPV4)) {
             Ok(fd) => {
-                let map = lpm_mtrie::RawMap::new(fd)?;
+                let map = raw_bpf::RawMap::new(fd)?;
                 let key = v4([10, 0, 0, 0], 8);
                 map.update(&key, &value(1), ANY)?;
                 check::equal(map.lookup(&key, 0)?, value(1), "a map that was made works")?;

@@ -7,7 +7,8 @@ use std::{io, os::fd::AsFd};
 
 use anyhow::{Context, Result};
 use libc::{ENOENT, ENOMEM};
-use lpm_mtrie::{Loader, Object, Program, RawMap};
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::RawMap;
 
 use super::create::field;
 use crate::{

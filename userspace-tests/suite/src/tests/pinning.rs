@@ -5,7 +5,8 @@ use std::{fs, os::fd::AsFd, path::PathBuf};
 
 use anyhow::{Context, Result};
 use libc::{EEXIST, ENOENT};
-use lpm_mtrie::{Loader, RawMap, map, sys};
+use lpm_mtrie::{Loader, map};
+use raw_bpf::{RawMap, sys};
 
 use crate::{
     check,

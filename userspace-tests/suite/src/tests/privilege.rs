@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use anyhow::{Context, Result};
 use libc::EPERM;
-use lpm_mtrie::sys;
+use raw_bpf::sys;
 
 use crate::{
     check,

@@ -13,8 +13,9 @@ use anyhow::{Context, Result};
 use aya_obj::generated::bpf_attach_type::{
     self, BPF_LSM_MAC, BPF_TRACE_FENTRY, BPF_TRACE_FEXIT, BPF_TRACE_ITER,
 };
-use lpm_mtrie::{
-    Object, Program, RawMap,
+use lpm_mtrie::{Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{Target, TestRun, iter_create, link_create, test_run},
 };
 

@@ -15,8 +15,9 @@ use aya_obj::generated::bpf_attach_type::{
     BPF_CGROUP_INET_INGRESS, BPF_PERF_EVENT, BPF_TCX_INGRESS, BPF_XDP,
 };
 use libc::{EEXIST, EINVAL, ENOENT};
-use lpm_mtrie::{
-    Loader, Object, Program, RawMap,
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{Target, TestRun, link_create, raw_tracepoint_open, test_run},
 };
 

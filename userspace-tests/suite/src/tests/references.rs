@@ -10,8 +10,9 @@ use std::{
 use anyhow::{Context, Result};
 use aya_obj::generated::bpf_attach_type::BPF_TCX_INGRESS;
 use libc::ENOENT;
-use lpm_mtrie::{
-    Loader, Program, RawMap, sys,
+use lpm_mtrie::{Loader, Program};
+use raw_bpf::{
+    RawMap, sys,
     sys::prog::{Target, link_create},
 };
 

@@ -125,7 +125,7 @@ fn bound(peak: &Peak) -> Result<()> {
 }
 
 /// What a map of these contents reports that has no history.
-fn fresh(on: Type, contents: fn(&lpm_mtrie::RawMap) -> Result<()>) -> Result<u64> {
+fn fresh(on: Type, contents: fn(&raw_bpf::RawMap) -> Result<()>) -> Result<u64> {
     let map = maps::create(on, SHAPE)?;
     contents(&map)?;
     field(&map, "memlock")

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 
 use anyhow::Result;
 use libc::EPERM;
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use crate::{
     check, delegation,

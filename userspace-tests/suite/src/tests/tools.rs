@@ -10,8 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use lpm_mtrie::{
-    RawMap, map,
+use lpm_mtrie::map;
+use raw_bpf::{
+    RawMap,
     sys::{
         self,
         map::MapAttr,

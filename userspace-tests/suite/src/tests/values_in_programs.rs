@@ -6,8 +6,9 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use libc::ENOENT;
-use lpm_mtrie::{
-    Loader, Object, Program, RawMap,
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{TestRun, test_run},
 };
 

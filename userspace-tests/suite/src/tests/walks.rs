@@ -10,8 +10,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use lpm_mtrie::{
-    Loader, Object, RawMap,
+use lpm_mtrie::{Loader, Object};
+use raw_bpf::{
+    RawMap,
     sys::{self, prog::iter_create},
 };
 

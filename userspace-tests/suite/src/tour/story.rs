@@ -4,7 +4,7 @@
 use std::{io::Write, process};
 
 use anyhow::{Context, Result, ensure};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use crate::{
     ftrace::{Call, Ftrace},

@@ -5,7 +5,7 @@ use std::{fmt::Debug, io, thread, time::Duration};
 
 use anyhow::{Result, ensure};
 use libc::{EINVAL, ENOENT, ENOMEM};
-use lpm_mtrie::RawMap;
+use raw_bpf::RawMap;
 
 use crate::{
     harness::Type,

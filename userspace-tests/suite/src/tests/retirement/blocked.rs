@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lpm_mtrie::{RawMap, sys::map::MapAttr};
+use raw_bpf::{RawMap, sys::map::MapAttr};
 
 use super::scene::{key, value};
 use crate::{child::Child, model::ANY, wait};

@@ -14,8 +14,9 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use libc::{EEXIST, ENOENT, ETIMEDOUT};
-use lpm_mtrie::{
-    Loader, Object, Program, RawMap,
+use lpm_mtrie::{Loader, Object, Program};
+use raw_bpf::{
+    RawMap,
     sys::prog::{TestRun, run_syscall_program, test_run},
 };
 

@@ -2,7 +2,7 @@
 //! Maps that are created, filled, pinned, used by a program and freed.
 
 use anyhow::{Context, Result};
-use lpm_mtrie::sys;
+use raw_bpf::sys;
 
 use super::{
     pattern::{Name, fits},

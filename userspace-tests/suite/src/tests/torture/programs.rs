@@ -10,10 +10,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use aya_obj::generated::bpf_attach_type::BPF_PERF_EVENT;
-use lpm_mtrie::{
-    Program,
-    sys::prog::{Target, TestRun, link_create, raw_tracepoint_open, test_run},
-};
+use lpm_mtrie::Program;
+use raw_bpf::sys::prog::{Target, TestRun, link_create, raw_tracepoint_open, test_run};
 
 use super::{
     subjects::{Count, Subjects},

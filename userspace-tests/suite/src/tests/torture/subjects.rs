@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lpm_mtrie::{Loader, Object, RawMap, sys::map::MapAttr};
+use lpm_mtrie::{Loader, Object};
+use raw_bpf::{RawMap, sys::map::MapAttr};
 
 use super::pattern::{BLOCK, DATA};
 use crate::{

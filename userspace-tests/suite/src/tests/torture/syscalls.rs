@@ -5,7 +5,7 @@ use std::io;
 
 use anyhow::{Context, Result, bail, ensure};
 use libc::{EEXIST, ENOENT, ENOSPC, ETIMEDOUT};
-use lpm_mtrie::{RawMap, raw_map::BatchElements};
+use raw_bpf::{RawMap, raw_map::BatchElements};
 
 use super::{
     pattern::{Name, fits, is_of, is_ours},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The bpf(2) commands that make, find and describe maps. What reads and
-//! writes elements is in [`crate::RawMap`], which knows the sizes.
+//! writes elements is in [`super::elements`], which knows the sizes.
 
 use std::{
     io, mem,
@@ -9,7 +9,7 @@ use std::{
 
 use aya_obj::generated::{bpf_cmd, bpf_map_info};
 
-use super::{COMMON_ATTRS, CommonAttr, address, attr, bpf, bpf_fd, bpf_with, new_fd, raw};
+use super::{address, attr, bpf, bpf_fd, bpf_with, new_fd, raw};
 
 /// Everything BPF_MAP_CREATE takes, laid out as `union bpf_attr` of Linux 7.3
 /// has it; file descriptors and the address are plain numbers, so that wrong
@@ -55,27 +55,7 @@ pub fn create(map: &MapAttr) -> io::Result<OwnedFd> {
     let mut attr = *map;
     // SAFETY: `excl_prog_hash` is the only address, and the kernel only reads there,
     // and checks it before. The answer is a new descriptor.
-    unsafe { new_fd(bpf_with(bpf_cmd::BPF_MAP_CREATE as u32, &mut attr, None)) }
-}
-
-/// BPF_MAP_CREATE with BPF_COMMON_ATTRS (Linux 7.1 and later): the kernel writes why it
-/// refused to `log`, ended by a NUL, and beside the result how long all of that was.
-pub fn create_logged(map: &MapAttr, level: u32, log: &mut [u8]) -> (io::Result<OwnedFd>, u32) {
-    let mut common = CommonAttr {
-        log_buf: if log.is_empty() {
-            0
-        } else {
-            address(log.as_mut_ptr())
-        },
-        log_size: log.len() as u32,
-        log_level: level,
-        ..CommonAttr::default()
-    };
-    let mut attr = *map;
-    let command = bpf_cmd::BPF_MAP_CREATE as u32 | COMMON_ATTRS;
-    // SAFETY: as in `create`; the kernel writes at most `log_size` bytes to `log`.
-    let fd = unsafe { new_fd(bpf_with(command, &mut attr, Some(&mut common))) };
-    (fd, common.log_true_size)
+    unsafe { new_fd(bpf_with(bpf_cmd::BPF_MAP_CREATE, &mut attr)) }
 }
 
 /// BPF_OBJ_GET_INFO_BY_FD on a map.

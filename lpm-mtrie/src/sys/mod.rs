@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! bpf(2) itself: one function that makes the call, and below it the commands
-//! on maps ([`map`]) and programs ([`prog`]), and [`token`]. Every error is the errno.
+//! on maps ([`map`]), their elements ([`elements`]) and programs ([`prog`]).
+//! Every error is the errno.
+//!
+//! Not part of the library's interface: it may change with any version. This
+//! project's tests build upon it (`userspace-tests/raw-bpf`).
 
+pub mod elements;
 pub mod map;
 pub mod prog;
-pub mod token;
 
 use std::{
     ffi::CString,
@@ -17,8 +21,8 @@ use std::{
 
 use aya_obj::generated::{bpf_attr, bpf_cmd};
 
-/// An attribute block of zeros, as every command wants its unused fields.
-pub(crate) fn attr() -> bpf_attr {
+/// An attribute block of zeros, as every command requires of its unused fields.
+pub fn attr() -> bpf_attr {
     // SAFETY: `bpf_attr` is a C union of integers and arrays of integers; all zeros is a value of each.
     unsafe { mem::zeroed() }
 }
@@ -30,47 +34,18 @@ pub(crate) fn attr() -> bpf_attr {
 /// Every address in `attr` must be valid for what `cmd` reads or writes there.
 pub unsafe fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
     // SAFETY: passed on to the caller.
-    unsafe { bpf_with(cmd as u32, attr, None) }
+    unsafe { bpf_with(cmd, attr) }
 }
 
-/// `struct bpf_common_attr`: a log for commands whose own attributes have none.
-#[repr(C)]
-#[derive(Debug, Default)]
-struct CommonAttr {
-    log_buf: u64,
-    log_size: u32,
-    log_level: u32,
-    /// Written by the kernel.
-    log_true_size: u32,
-    end: u32,
-}
-
-/// With this in the command, bpf(2) takes common attributes too.
-const COMMON_ATTRS: u32 = 1 << 16;
-
-/// As [`bpf`], with attributes of any layout, and common ones.
+/// As [`bpf`], with attributes of any layout.
 ///
 /// # Safety
 ///
-/// As for [`bpf`], and the same for the address in `common`.
-unsafe fn bpf_with<A>(cmd: u32, attr: &mut A, common: Option<&mut CommonAttr>) -> io::Result<i64> {
-    let (common, common_size) = match common {
-        Some(common) => (ptr::from_mut(common), mem::size_of::<CommonAttr>()),
-        None => (ptr::null_mut(), 0),
-    };
+/// As for [`bpf`].
+pub unsafe fn bpf_with<A>(cmd: bpf_cmd, attr: &mut A) -> io::Result<i64> {
     let size = mem::size_of::<A>();
-    // SAFETY: both structures are valid for their sizes, or null and of no size,
-    // and the caller vouches for the addresses inside.
-    let ret = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            cmd,
-            ptr::from_mut(attr),
-            size,
-            common,
-            common_size,
-        )
-    };
+    // SAFETY: the structure is valid for its size, and the caller vouches for the addresses inside.
+    let ret = unsafe { libc::syscall(libc::SYS_bpf, cmd as u32, ptr::from_mut(attr), size) };
     if ret < 0 {
         Err(io::Error::last_os_error())
     } else {
@@ -83,25 +58,29 @@ unsafe fn bpf_with<A>(cmd: u32, attr: &mut A, common: Option<&mut CommonAttr>) -
 /// # Safety
 ///
 /// As for [`bpf`], and `cmd` must be such a command.
-unsafe fn bpf_fd(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+pub unsafe fn bpf_fd(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     // SAFETY: passed on to the caller.
     unsafe { new_fd(bpf(cmd, attr)) }
 }
 
+/// The new descriptor of an answer.
+///
 /// # Safety
 ///
 /// `answer` must be that of a command that answers with a new file descriptor.
-unsafe fn new_fd(answer: io::Result<i64>) -> io::Result<OwnedFd> {
+pub unsafe fn new_fd(answer: io::Result<i64>) -> io::Result<OwnedFd> {
     // SAFETY: the command made this descriptor for us; nobody else has it.
     answer.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
-pub(crate) fn raw(fd: BorrowedFd<'_>) -> u32 {
+/// The descriptor's number, as attributes hold it.
+pub fn raw(fd: BorrowedFd<'_>) -> u32 {
     // An open descriptor is never negative.
     fd.as_raw_fd() as u32
 }
 
-pub(crate) fn address<T: ?Sized>(pointer: *const T) -> u64 {
+/// An address as attributes hold it.
+pub fn address<T: ?Sized>(pointer: *const T) -> u64 {
     pointer.cast::<u8>() as u64
 }
 

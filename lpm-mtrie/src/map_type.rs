@@ -9,25 +9,41 @@ use std::{fs, io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::btf::{Btf, BtfError};
-
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+use crate::{btf::BtfError, kernel};
 
 /// Why a map type has no number here.
 #[derive(Debug, Error)]
 pub enum MapTypeError {
+    /// There is no BTF.
     #[error(
         "cannot read the kernel's BTF at {path}: {source}; \
          mount sysfs, and boot a kernel with CONFIG_DEBUG_INFO_BTF=y"
     )]
-    Read { path: PathBuf, source: io::Error },
+    Read {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// Why it was not read.
+        source: io::Error,
+    },
+    /// It is broken, or newer than this library.
     #[error("cannot understand the kernel's BTF at {path}: {source}")]
-    Parse { path: PathBuf, source: BtfError },
+    Parse {
+        /// Where it was read.
+        path: PathBuf,
+        /// What is wrong.
+        source: BtfError,
+    },
+    /// The kernel does not know the type.
     #[error(
         "this kernel has no {name}: it lacks the patch series that declares the map type; \
          boot a kernel built with patches/ applied (the running one is {release})"
     )]
-    Missing { name: String, release: String },
+    Missing {
+        /// The type's name.
+        name: String,
+        /// The running kernel's release.
+        release: String,
+    },
 }
 
 /// A map type's number on the running kernel.
@@ -46,17 +62,7 @@ impl MapType {
     /// The type called `name` in `enum bpf_map_type` of the running kernel's
     /// BTF. Reads the whole BTF (a few MB): keep the answer.
     pub fn by_name(name: &str) -> Result<Self, MapTypeError> {
-        let path = || PathBuf::from(VMLINUX);
-        let blob = fs::read(VMLINUX).map_err(|source| MapTypeError::Read {
-            path: path(),
-            source,
-        })?;
-        Btf::parse(&blob)
-            .and_then(|btf| btf.enumerator("bpf_map_type", name))
-            .map_err(|source| MapTypeError::Parse {
-                path: path(),
-                source,
-            })?
+        kernel::read_btf(|btf| btf.enumerator("bpf_map_type", name))?
             .map(Self)
             .ok_or_else(|| MapTypeError::Missing {
                 name: name.to_owned(),
@@ -64,11 +70,12 @@ impl MapType {
             })
     }
 
-    /// A number taken as it is, for tests of numbers that nobody declared.
+    /// A number taken as it is, such as that of an open map.
     pub const fn from_number(number: u32) -> Self {
         Self(number)
     }
 
+    /// What `struct bpf_map_info` and BPF_MAP_CREATE call it.
     pub const fn number(self) -> u32 {
         self.0
     }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The value of one enumerator of one enum in a BTF blob.
+//! The value of an enumerator, and the id of a function, in a BTF blob.
 //!
 //! aya-obj keeps its enum variants private, and its parser expects 16 bits of
-//! vlen and 5 of kind where Linux 7.3 has 24 and 7; a walk that skips all but
-//! the enums is short.
+//! vlen and 5 of kind where Linux 7.3 has 24 and 7; a walk that skips all
+//! other kinds is short.
 //! Source of the format: `include/uapi/linux/btf.h`.
+
+use std::iter;
 
 use thiserror::Error;
 
 const MAGIC: u16 = 0xeb9f;
 const TYPE_SIZE: usize = 12;
 const KIND_ENUM: u32 = 6;
+const KIND_FUNC: u32 = 12;
 
 /// Bytes behind a `struct btf_type`: a fixed part, and a part for each of
 /// its vlen members; the index is the kind.
@@ -40,18 +43,29 @@ const LAYOUT: [(usize, usize); 20] = [
 /// Why a BTF blob could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BtfError {
+    /// It does not begin as BTF does.
     #[error("not BTF of this machine's byte order (magic {0:#06x}, expected 0xeb9f)")]
     Magic(u16),
+    /// It is cut off.
     #[error("BTF ends early: {what} needs the bytes up to {end}, there are {len}")]
     Short {
+        /// What is cut off.
         what: &'static str,
+        /// Where that would end.
         end: usize,
+        /// Where the bytes end.
         len: usize,
     },
+    /// A kind of type of unknown size.
     #[error(
         "BTF type {id} has kind {kind}, of which neither this program nor the blob says the size"
     )]
-    Kind { id: u32, kind: u32 },
+    Kind {
+        /// The type's id.
+        id: u32,
+        /// Its kind.
+        kind: u32,
+    },
 }
 
 /// A view of a BTF blob: its type and string sections.
@@ -62,7 +76,16 @@ pub struct Btf<'a> {
     layout: &'a [u8],
 }
 
+/// One type: `name` is the offset of its name, `body` what follows `struct btf_type`.
+struct Type<'a> {
+    id: u32,
+    kind: u32,
+    name: u32,
+    body: &'a [u8],
+}
+
 impl<'a> Btf<'a> {
+    /// Finds the sections of a blob.
     pub fn parse(blob: &'a [u8]) -> Result<Self, BtfError> {
         let header = slice(blob, 0, 24, "the header")?;
         let magic = u16::from_ne_bytes([header[0], header[1]]);
@@ -88,28 +111,60 @@ impl<'a> Btf<'a> {
     /// The value of `enumerator` in the enum named `name`; `None` when there
     /// is no such enum or no such enumerator in it.
     pub fn enumerator(&self, name: &str, enumerator: &str) -> Result<Option<u32>, BtfError> {
-        let mut at = 0;
-        let mut id = 1;
-        while at < self.types.len() {
-            let head = slice(self.types, at, TYPE_SIZE, "a type")?;
-            let info = u32_at(head, 4);
-            let kind = info >> 24 & 0x7f;
-            let vlen = (info & 0xff_ffff) as usize;
-            let (fixed, each) = self.size_of(kind).ok_or(BtfError::Kind { id, kind })?;
-            let body = slice(self.types, at + TYPE_SIZE, fixed + each * vlen, "a type")?;
-
-            if kind == KIND_ENUM && self.string_is(u32_at(head, 0), name) {
-                let found = body
-                    .chunks_exact(each)
-                    .find(|member| self.string_is(u32_at(member, 0), enumerator));
-                if let Some(member) = found {
-                    return Ok(Some(u32_at(member, 4)));
-                }
+        for found in self.types() {
+            let found = found?;
+            if found.kind != KIND_ENUM || !self.string_is(found.name, name) {
+                continue;
             }
-            at += TYPE_SIZE + body.len();
-            id += 1;
+            let mut members = found.body.chunks_exact(8);
+            if let Some(member) =
+                members.find(|member| self.string_is(u32_at(member, 0), enumerator))
+            {
+                return Ok(Some(u32_at(member, 4)));
+            }
         }
         Ok(None)
+    }
+
+    /// The type id of the function named `name`, as a call of a kfunc needs it.
+    pub fn function(&self, name: &str) -> Result<Option<u32>, BtfError> {
+        for found in self.types() {
+            let found = found?;
+            if found.kind == KIND_FUNC && self.string_is(found.name, name) {
+                return Ok(Some(found.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn types(&self) -> impl Iterator<Item = Result<Type<'a>, BtfError>> {
+        let (mut at, mut id) = (0, 0);
+        iter::from_fn(move || {
+            if at >= self.types.len() {
+                return None;
+            }
+            id += 1;
+            let found = self.type_at(at, id);
+            // After an error nothing can be found.
+            at = found
+                .as_ref()
+                .map_or(self.types.len(), |found| at + TYPE_SIZE + found.body.len());
+            Some(found)
+        })
+    }
+
+    fn type_at(&self, at: usize, id: u32) -> Result<Type<'a>, BtfError> {
+        let head = slice(self.types, at, TYPE_SIZE, "a type")?;
+        let info = u32_at(head, 4);
+        let kind = info >> 24 & 0x7f;
+        let vlen = (info & 0xff_ffff) as usize;
+        let (fixed, each) = self.size_of(kind).ok_or(BtfError::Kind { id, kind })?;
+        Ok(Type {
+            id,
+            kind,
+            name: u32_at(head, 0),
+            body: slice(self.types, at + TYPE_SIZE, fixed + each * vlen, "a type")?,
+        })
     }
 
     fn size_of(&self, kind: u32) -> Option<(usize, usize)> {
@@ -190,6 +245,17 @@ mod tests {
         let btf = Btf::parse(&blob).unwrap();
         assert_eq!(btf.enumerator("colour", "GREEN"), Ok(Some(20)));
         assert_eq!(btf.enumerator("colour", "RED"), Ok(Some(10)));
+    }
+
+    #[test]
+    fn finds_a_function_by_its_id() {
+        // FUNC "RED" of prototype 4, FUNC "GREEN".
+        let functions = [8, 12 << 24, 4, 12, 12 << 24, 4];
+        let blob = blob(&[&INT[..], &COLOUR, &functions].concat(), STRINGS, &[]);
+        let btf = Btf::parse(&blob).unwrap();
+        assert_eq!(btf.function("RED"), Ok(Some(3)));
+        assert_eq!(btf.function("GREEN"), Ok(Some(4)));
+        assert_eq!(btf.function("colour"), Ok(None), "that is an enum");
     }
 
     #[test]

@@ -32,10 +32,11 @@ use aya_obj::{
 use thiserror::Error;
 
 use crate::{
-    MapType, MapTypeError, RawMap,
+    MapType, MapTypeError,
     program_kind::{self, Kind},
     sys::{
         self,
+        elements::Elements,
         map::MapAttr,
         prog::{ProgAttr, Records, Rejected},
     },
@@ -47,44 +48,86 @@ const NUMBER_IN_OBJECTS: u32 = 36;
 /// Why an object, or a program of it, did not load.
 #[derive(Debug, Error)]
 pub enum ObjectError {
+    /// It is no ELF object with BPF programs.
     #[error("not a BPF object that can be read: {0}")]
     Parse(#[from] aya_obj::ParseError),
+    /// LPM_MTRIE has no number on this kernel.
     #[error(transparent)]
     MapType(#[from] MapTypeError),
+    /// BTF is missing, or broken.
     #[error("the object's or the kernel's BTF cannot be used: {0}")]
     Btf(#[from] BtfError),
+    /// The kernel does not take the object's BTF.
     #[error("the object's BTF was refused: {0}")]
     BtfRefused(Rejected),
+    /// The kernel does not create one of its maps.
     #[error(
         "map {name} (type {map_type}, key {key_size}, value {value_size}, max_entries {max_entries}, flags {flags:#x}) was not created: {source}"
     )]
     Map {
+        /// The map's name in the object.
         name: String,
+        /// Its type's number.
         map_type: u32,
+        /// Bytes of a key, with the prefixlen.
         key_size: u32,
+        /// Bytes of a value.
         value_size: u32,
+        /// How many entries it was to take.
         max_entries: u32,
+        /// BPF_F_ flags.
         flags: u32,
+        /// The errno.
         source: io::Error,
     },
+    /// aya does not open what was created.
     #[error("map {name} cannot be opened: {source}")]
-    OpenMap { name: String, source: MapError },
+    OpenMap {
+        /// The map's name in the object.
+        name: String,
+        /// Why not.
+        source: MapError,
+    },
+    /// Global variables have no values.
     #[error("map {name}: its initial data was not written: {source}")]
-    Data { name: String, source: io::Error },
+    Data {
+        /// The map's name in the object.
+        name: String,
+        /// The errno.
+        source: io::Error,
+    },
+    /// An instruction refers to what is not there.
     #[error("a reference could not be relocated: {0}")]
     Relocation(#[from] aya_obj::relocation::EbpfRelocationError),
+    /// A program reads a field that this kernel does not have.
     #[error("a field of the kernel's could not be relocated: {0}")]
     Field(#[from] aya_obj::btf::BtfRelocationError),
+    /// A name that the object does not have.
     #[error("the object has no {what} named {name}; it has {present}")]
     NoSuch {
+        /// Map or program.
         what: &'static str,
+        /// The name looked for.
         name: String,
+        /// The names that there are.
         present: String,
     },
+    /// A program of a type that is not for this loader.
     #[error("program {name} is in a section of a kind that this loader does not load: {section}")]
-    Section { name: String, section: String },
+    Section {
+        /// The program's name.
+        name: String,
+        /// Its section.
+        section: String,
+    },
+    /// The verifier does not take a program.
     #[error("program {name}: {source}")]
-    Program { name: String, source: Rejected },
+    Program {
+        /// The program's name.
+        name: String,
+        /// The errno, and the verifier's log.
+        source: Rejected,
+    },
 }
 
 /// What to change of an object's maps while it is loaded.
@@ -97,6 +140,7 @@ pub struct Loader {
 }
 
 impl Loader {
+    /// Changes nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -245,7 +289,7 @@ fn fill(fd: &OwnedFd, definition: &aya_obj::Map) -> io::Result<()> {
     if definition.data().is_empty() {
         return Ok(());
     }
-    let map = RawMap::new(fd)?;
+    let map = Elements::new(fd)?;
     map.update(&0u32.to_ne_bytes(), definition.data(), 0)?;
     if definition.section_kind() == EbpfSectionKind::Rodata {
         map.freeze()?;
@@ -287,6 +331,7 @@ impl AsFd for Program {
 }
 
 impl Object {
+    /// One of its maps.
     pub fn map(&self, name: &str) -> Result<&MapData, ObjectError> {
         self.maps
             .get(name)
@@ -308,6 +353,7 @@ impl Object {
         names
     }
 
+    /// Loads a program of the kind that its section says.
     pub fn load_program(&self, name: &str) -> Result<Program, ObjectError> {
         self.load_as(name, self.kind(name)?, 0)
     }

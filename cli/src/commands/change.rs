@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Changes: create, load, set, delete.
+
+use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapType, MapTypeError, Mode};
+use serde_json::json;
+
+use crate::{
+    args::{Create, File, Options, Type},
+    failure::{Failure, Outcome, Result},
+    input,
+    output::Output,
+    target::Target,
+};
+
+pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Outcome> {
+    let key = options.key.ok_or_else(|| {
+        Failure::usage("what are the keys? Say --key ipv4, ipv6, mac, or path with --key-size")
+    })?;
+    let data_size = match (key.data_size(), create.key_size) {
+        (Some(size), None) => size,
+        (Some(size), Some(given)) if given == size => size,
+        (None, Some(given)) => given,
+        (Some(size), Some(_)) => {
+            return Err(Failure::usage(format!(
+                "keys of this kind have {size} bytes; leave --key-size out"
+            )));
+        }
+        (None, None) => {
+            return Err(Failure::usage(
+                "how long can a path be? Say --key-size BYTES, up to 256",
+            ));
+        }
+    };
+    if let Some(value) = options.value {
+        value.check(create.value_size)?;
+    }
+    let map_type = match create.map_type {
+        Type::Trie => MapType::LPM_TRIE,
+        Type::Mtrie => MapType::lpm_mtrie().map_err(|error: MapTypeError| {
+            Failure::System(format!("{error}; or create the map with --type trie"))
+        })?,
+    };
+    let pin_name = create.pin.file_name().map(|name| name.to_string_lossy());
+    let name = create.name.as_deref().or(pin_name.as_deref());
+    // The kernel takes letters, digits, '_' and '.'.
+    let name: String = name
+        .unwrap_or_default()
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '.' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    let map = LpmMap::<BytePrefix, Bytes>::builder(&name)
+        .map_type(map_type)
+        .max_entries(create.max_entries)
+        .data_size(data_size)
+        .value_size(create.value_size)
+        .pin(&create.pin)
+        .create()?;
+    let id = map.info()?.id;
+    if out.json {
+        out.object(&json!({ "id": id, "pin": create.pin.display().to_string() }))?;
+    } else {
+        out.line(&format!(
+            "created map {id}, pinned to {}",
+            create.pin.display()
+        ))?;
+    }
+    Ok(Outcome::Found)
+}
+
+pub fn load(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
+    let entries = input::read(file, target.style, target.info.data_size)?;
+    let done = target.map.insert_all(entries)?;
+    count(out, "loaded", done)?;
+    Ok(Outcome::Found)
+}
+
+pub fn set(
+    target: &Target,
+    prefix: &str,
+    value: &str,
+    add: bool,
+    replace: bool,
+) -> Result<Outcome> {
+    let mode = match (add, replace) {
+        (true, _) => Mode::Add,
+        (_, true) => Mode::Replace,
+        _ => Mode::Any,
+    };
+    let value = target.style.parse_value(value)?;
+    target.map.update(&target.key(prefix)?, &value, mode)?;
+    Ok(Outcome::Found)
+}
+
+/// With `subtree`, how many entries were removed is printed.
+pub fn delete(
+    target: &Target,
+    texts: &[String],
+    subtree: bool,
+    out: &mut Output,
+) -> Result<Outcome> {
+    let keys: Result<Vec<_>> = texts.iter().map(|text| target.key(text)).collect();
+    let (mut removed, mut all_there) = (0, true);
+    for (text, key) in texts.iter().zip(keys?) {
+        let now = if subtree {
+            target.map.remove_subtree(&key)?
+        } else {
+            target.map.remove(&key)?.into()
+        };
+        if now == 0 {
+            eprintln!("lpm: nothing to delete: {text} is not in the map");
+        }
+        all_there &= now > 0;
+        removed += now;
+    }
+    if subtree {
+        count(out, "deleted", removed)?;
+    }
+    Ok(Outcome::found_if(all_there))
+}
+
+fn count(out: &mut Output, what: &str, number: u64) -> Result<()> {
+    if out.json {
+        out.object(&json!({ what: number }))
+    } else {
+        out.line(&format!("{what} {number} entries"))
+    }
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Why a command failed, which decides the exit status.
+
+use std::{fmt, io, process::ExitCode};
+
+use lpm_mtrie::Error;
+
+/// What a command that did not fail found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Found,
+    /// No match, nothing to delete, or a difference.
+    NotFound,
+}
+
+impl Outcome {
+    pub fn found_if(found: bool) -> Self {
+        if found { Self::Found } else { Self::NotFound }
+    }
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Found => Self::SUCCESS,
+            Outcome::NotFound => Self::from(1),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Failure {
+    /// The user can write it in another way.
+    Usage(String),
+    System(String),
+    /// Whoever read the output has enough.
+    Closed,
+}
+
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::System(_) => ExitCode::from(3),
+            Self::Closed => ExitCode::SUCCESS,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::System(text) => f.write_str(text),
+            Self::Closed => f.write_str("the reader of the output is gone"),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::TooLong { .. } | Error::Size { .. } => Self::Usage(error.to_string()),
+            _ => Self::System(error.to_string()),
+        }
+    }
+}
+
+/// Of the output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::System(format!("cannot write the output: {error}")),
+        }
+    }
+}

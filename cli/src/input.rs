@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Reads a list of prefixes and values: text, CSV, or JSON lines.
+//!
+//! All lines are read before anything is done with them, and all that are
+//! wrong are named with their numbers.
+
+use std::{fs, io, path::Path};
+
+use lpm_mtrie::{BytePrefix, Bytes};
+use serde_json::Value as Json;
+
+use crate::{
+    args::{File, Format},
+    failure::{Failure, Result},
+    target::{Entry, Style},
+};
+
+/// Wrong lines that are shown; the others are counted.
+const SHOWN: usize = 10;
+
+/// The entries of a file, in its order. `data_size` is that of the map's keys.
+pub fn read(file: &File, style: Style, data_size: usize) -> Result<Vec<Entry>> {
+    let name = if file.path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.path.display().to_string()
+    };
+    let text = if file.path == Path::new("-") {
+        io::read_to_string(io::stdin())
+    } else {
+        fs::read_to_string(&file.path)
+    };
+    let text = text.map_err(|error| Failure::System(format!("cannot read {name}: {error}")))?;
+    let format = file.format.unwrap_or_else(|| guess(&file.path, &text));
+    parse(&text, format, style, data_size).map_err(|wrong| {
+        let shown: Vec<_> = wrong.iter().take(SHOWN).map(String::as_str).collect();
+        let more = match wrong.len() - shown.len() {
+            0 => String::new(),
+            more => format!("\n… and {more} more"),
+        };
+        Failure::Usage(format!(
+            "{name}: {} lines are wrong, nothing was done\n{}{more}",
+            wrong.len(),
+            shown.join("\n")
+        ))
+    })
+}
+
+/// What the file's name says, or its first line.
+fn guess(path: &Path, text: &str) -> Format {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("csv") => return Format::Csv,
+        Some("json" | "jsonl" | "ndjson") => return Format::Json,
+        _ => {}
+    }
+    let first = text.lines().map(str::trim).find(|line| !skipped(line));
+    match first.unwrap_or_default() {
+        line if line.starts_with('{') => Format::Json,
+        line if line.contains(',') && !line.contains(char::is_whitespace) => Format::Csv,
+        _ => Format::Text,
+    }
+}
+
+fn skipped(line: &str) -> bool {
+    line.is_empty() || line.starts_with('#')
+}
+
+/// The entries, or what is wrong with each wrong line.
+fn parse(
+    text: &str,
+    format: Format,
+    style: Style,
+    data_size: usize,
+) -> Result<Vec<Entry>, Vec<String>> {
+    let (mut entries, mut wrong) = (vec![], vec![]);
+    for (n, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if skipped(line) || (n == 0 && format == Format::Csv && line == "prefix,value") {
+            continue;
+        }
+        let entry = match format {
+            Format::Text => text_line(line, style),
+            Format::Csv => csv_line(line, style),
+            Format::Json => json_line(line, style),
+        };
+        match entry.and_then(|entry| fits(entry, data_size)) {
+            Ok(entry) => entries.push(entry),
+            Err(failure) => wrong.push(format!("line {}: {failure}", n + 1)),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(entries)
+    } else {
+        Err(wrong)
+    }
+}
+
+fn fits(entry: Entry, data_size: usize) -> Result<Entry> {
+    if entry.0.bytes().len() > data_size {
+        return Err(Failure::usage(format!(
+            "the prefix has {} bytes, the map's keys have {data_size}",
+            entry.0.bytes().len()
+        )));
+    }
+    Ok(entry)
+}
+
+/// `prefix value`; a prefix may have spaces in it, a value has none.
+fn text_line(line: &str, style: Style) -> Result<Entry> {
+    let (prefix, value) = line
+        .rsplit_once(char::is_whitespace)
+        .ok_or_else(|| Failure::usage(format!("'{line}' is not `prefix value`")))?;
+    entry(prefix.trim_end(), value, style)
+}
+
+/// `prefix,value` or `"prefix",value`, in which "" is a quotation mark.
+fn csv_line(line: &str, style: Style) -> Result<Entry> {
+    let wrong = || Failure::usage(format!("'{line}' is not `prefix,value`"));
+    if let Some(quoted) = line.strip_prefix('"') {
+        let (prefix, value) = quoted.rsplit_once("\",").ok_or_else(wrong)?;
+        return entry(&prefix.replace("\"\"", "\""), value.trim(), style);
+    }
+    let (prefix, value) = line.rsplit_once(',').ok_or_else(wrong)?;
+    entry(prefix.trim(), value.trim(), style)
+}
+
+/// `{"prefix": …, "value": …}`, with a number or a string for the value.
+fn json_line(line: &str, style: Style) -> Result<Entry> {
+    let object: Json = serde_json::from_str(line)
+        .map_err(|error| Failure::usage(format!("not a JSON object: {error}")))?;
+    let (Some(prefix), Some(value)) = (object["prefix"].as_str(), object.get("value")) else {
+        return Err(Failure::usage(
+            r#"expected {"prefix": "…", "value": …}"#.to_owned(),
+        ));
+    };
+    let value = style.value.parse_json(value, style.value_size)?;
+    Ok((style.key.parse(prefix)?, value))
+}
+
+fn entry(prefix: &str, value: &str, style: Style) -> Result<(BytePrefix, Bytes)> {
+    Ok((style.key.parse(prefix)?, style.parse_value(value)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{key::KeyKind, output, value::ValueKind};
+
+    fn style(key: KeyKind) -> Style {
+        Style {
+            key,
+            value: ValueKind::Unsigned,
+            value_size: 4,
+        }
+    }
+
+    #[test]
+    fn the_three_formats_say_the_same() {
+        let v4 = style(KeyKind::Ipv4);
+        let text = parse("# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n", Format::Text, v4, 4);
+        let csv = parse(
+            "prefix,value\n10.0.0.0/8,7\n10.1.2.3, 8\n",
+            Format::Csv,
+            v4,
+            4,
+        );
+        let json = parse(
+            "{\"prefix\": \"10.0.0.0/8\", \"value\": 7}\n{\"value\":\"8\",\"prefix\":\"10.1.2.3\"}",
+            Format::Json,
+            v4,
+            4,
+        );
+        let text = text.unwrap();
+        assert_eq!(text.len(), 2);
+        assert_eq!(text[1].1.0, 8u32.to_ne_bytes());
+        assert_eq!(csv.unwrap(), text);
+        assert_eq!(json.unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_dumped_is_read_as_the_same() {
+        let path = style(KeyKind::Path);
+        let value = Bytes(9u32.to_ne_bytes().to_vec());
+        for key in [
+            "/usr/",
+            "a b",
+            "a,b",
+            "say \"so\"",
+            "#x",
+            " y",
+            "\n",
+            "a\",1",
+        ] {
+            for format in [Format::Text, Format::Csv, Format::Json] {
+                let entry = (BytePrefix::from(key), value.clone());
+                let line = output::line(&entry, format, path);
+                let read = parse(&line, format, path, 64).unwrap();
+                assert_eq!(read, [entry], "{format:?}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_wrong_line_is_named() {
+        let v4 = style(KeyKind::Ipv4);
+        let wrong = parse(
+            "10.0.0.0/8 7\nx 1\n10.0.0.0/8\n::/0 1\n1.1.1.1 -1",
+            Format::Text,
+            v4,
+            4,
+        );
+        let wrong = wrong.unwrap_err();
+        assert_eq!(wrong.len(), 4);
+        assert!(wrong[0].starts_with("line 2: 'x' is not an IPv4 prefix"));
+        assert!(wrong[1].starts_with("line 3:"));
+        assert!(wrong[3].starts_with("line 5: the value '-1' is not"));
+        let long = parse("/usr/lib 1", Format::Text, style(KeyKind::Path), 4).unwrap_err();
+        assert_eq!(
+            long,
+            ["line 1: the prefix has 8 bytes, the map's keys have 4"]
+        );
+    }
+
+    #[test]
+    fn the_format_is_guessed() {
+        assert_eq!(guess(Path::new("x.csv"), ""), Format::Csv);
+        assert_eq!(guess(Path::new("-"), "# c\n{\"prefix\""), Format::Json);
+        assert_eq!(guess(Path::new("x"), "10.0.0.0/8,1"), Format::Csv);
+        assert_eq!(guess(Path::new("x"), "10.0.0.0/8 1"), Format::Text);
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Many entries at once: loading, and removal.
+
+use std::{thread, time::Duration};
+
+use crate::{Error, LpmMap, PrefixKey, Value, lpm_map::is, raw_key::RawKey, sys::elements::Batch};
+
+/// Entries in a batch.
+const BATCH: usize = 4096;
+/// LPM_TRIE's allocator refills its reserve from an interrupt. A batch that
+/// outruns it fails with -ENOMEM although memory is free, on kernels whose
+/// updates from bpf(2) do not wait.
+const REFILL: Duration = Duration::from_millis(1);
+/// So many refusals without one new entry are a real lack of memory.
+const REFUSALS: u32 = 2_000;
+
+impl<K: PrefixKey, V: Value> LpmMap<K, V> {
+    /// Adds all entries or replaces their values, thousands a call; returns
+    /// how many. On an error the entries before it are in the map, and
+    /// [`Error::Batch`] says how many that are.
+    ///
+    /// Programs see the entries come one by one;
+    /// [`OuterMap`](crate::OuterMap) shows them all at once.
+    pub fn insert_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<u64, Error> {
+        let mut done = 0;
+        let mut entries = entries.into_iter();
+        loop {
+            let (mut keys, mut values) = (vec![], vec![]);
+            let mut wrong = None;
+            for (prefix, value) in entries.by_ref().take(BATCH) {
+                match self
+                    .key(&prefix)
+                    .and_then(|key| Ok((key, self.value(&value)?)))
+                {
+                    Ok((key, value)) => {
+                        keys.extend_from_slice(key.bytes());
+                        values.extend_from_slice(value);
+                    }
+                    Err(error) => {
+                        wrong = Some(error);
+                        break;
+                    }
+                }
+            }
+            if !keys.is_empty() {
+                self.insert_packed(&keys, &values, &mut done)?;
+            }
+            if let Some(source) = wrong {
+                let source = Box::new(source);
+                return Err(Error::Batch { done, source });
+            }
+            if keys.is_empty() {
+                return Ok(done);
+            }
+        }
+    }
+
+    fn insert_packed(&self, keys: &[u8], values: &[u8], done: &mut u64) -> Result<(), Error> {
+        let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
+        let count = keys.len() / key_size;
+        let (mut at, mut refusals) = (0, 0);
+        while at < count {
+            let rest = &keys[at * key_size..];
+            let batch = self
+                .elements
+                .update_batch_packed(rest, &values[at * value_size..], 0);
+            let accepted = accepted(&batch, count - at);
+            at += accepted;
+            *done += accepted as u64;
+            let Err(error) = batch.result else { break };
+            refusals = if accepted == 0 { refusals + 1 } else { 1 };
+            if !is(&error, libc::ENOMEM) || refusals > REFUSALS {
+                return Err(Error::Batch {
+                    done: *done,
+                    source: Box::new(Error::call("add the next entry")(error)),
+                });
+            }
+            thread::sleep(REFILL);
+        }
+        Ok(())
+    }
+
+    /// Removes all that `prefix` covers, itself included; returns how many
+    /// entries that were. Entries that others add there meanwhile may stay.
+    pub fn remove_subtree(&self, prefix: &K) -> Result<u64, Error> {
+        match self.key(prefix) {
+            Ok(key) => self.remove_within(key),
+            Err(_) => Ok(0),
+        }
+    }
+
+    /// Removes all entries; returns how many that were. Entries that others
+    /// add meanwhile may stay.
+    pub fn clear(&self) -> Result<u64, Error> {
+        self.remove_within(RawKey::root(self.data_size))
+    }
+
+    /// The keys are read before the first is removed: the walk goes on from a
+    /// key that is there.
+    fn remove_within(&self, within: RawKey) -> Result<u64, Error> {
+        let mut walk = self.walk(within);
+        let mut keys = vec![];
+        while let Some((key, _)) = walk.next_entry()? {
+            keys.extend_from_slice(key.bytes());
+        }
+        let mut done = 0;
+        let mut rest = &keys[..];
+        let size = self.elements.key_size();
+        while !rest.is_empty() {
+            let now = (rest.len() / size).min(BATCH);
+            let batch = self.elements.delete_batch_packed(&rest[..now * size]);
+            let mut passed = accepted(&batch, now);
+            done += passed as u64;
+            match batch.result {
+                Ok(()) => {}
+                // Somebody else has removed the next one.
+                Err(error) if is(&error, libc::ENOENT) => passed += 1,
+                Err(error) => {
+                    let source = Box::new(Error::call("remove the next entry")(error));
+                    return Err(Error::Batch { done, source });
+                }
+            }
+            rest = &rest[passed * size..];
+        }
+        Ok(done)
+    }
+}
+
+/// How many elements of `asked` were done. A call that the kernel rejects as a
+/// whole leaves the count as it was: all of them and an error means none.
+fn accepted(batch: &Batch, asked: usize) -> usize {
+    match (&batch.result, batch.count as usize) {
+        (Ok(()), _) => asked,
+        (Err(_), count) if count < asked => count,
+        (Err(_), _) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_rejected_as_a_whole_did_nothing() {
+        let failed = |count| Batch {
+            count,
+            result: Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        };
+        assert_eq!(accepted(&failed(3), 10), 3);
+        assert_eq!(accepted(&failed(10), 10), 0);
+        let all = Batch {
+            count: 10,
+            result: Ok(()),
+        };
+        assert_eq!(accepted(&all, 10), 10);
+    }
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A program that finds the longest match of a key in one map, with its length.
+//!
+//! BPF_MAP_LOOKUP_ELEM gives the value of the longest match and not its length.
+//! Where the kernel has the kfunc `bpf_lpm_match_len`, a syscall program asks
+//! for the length, looks the prefix of that length up, copies its value, and
+//! asks for the length again: if that is the same, both belong together, and
+//! if not, it starts over.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use aya_obj::generated::{BPF_F_SLEEPABLE, bpf_insn, bpf_prog_type};
+
+use crate::{
+    Error, kernel,
+    raw_key::RawKey,
+    sys::{
+        self,
+        prog::{ProgAttr, load, run_syscall_program},
+    },
+};
+
+/// How often the program starts over before it gives up with -EAGAIN; each
+/// time is a loop that the verifier follows.
+const TRIES_IN_PROGRAM: i32 = 8;
+/// How often the program is run before the library gives up.
+const RUNS: u32 = 64;
+/// What a syscall program's context may hold.
+const MAX_CONTEXT: usize = u16::MAX as usize;
+
+/// The program, loaded for one map.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    program: OwnedFd,
+    value_at: usize,
+    value_size: usize,
+}
+
+impl Matcher {
+    /// `None` where the kernel lacks the kfunc, the caller may not load
+    /// programs, or the map's values do not fit into a program's context.
+    pub fn load(
+        map: BorrowedFd<'_>,
+        key_size: usize,
+        value_size: usize,
+    ) -> Result<Option<Self>, Error> {
+        let value_at = key_size.next_multiple_of(8);
+        if value_at + value_size > MAX_CONTEXT {
+            return Ok(None);
+        }
+        let Some(kfunc) = kernel::match_len() else {
+            return Ok(None);
+        };
+        let insns = program(
+            sys::raw(map) as i32,
+            kfunc as i32,
+            key_size as i32,
+            value_at as i32,
+            value_size as i32,
+        );
+        let attr = ProgAttr {
+            name: "lpm_match",
+            license: c"Dual MIT/GPL",
+            flags: BPF_F_SLEEPABLE,
+            ..ProgAttr::new(bpf_prog_type::BPF_PROG_TYPE_SYSCALL, &insns)
+        };
+        match load(&attr) {
+            Ok(program) => Ok(Some(Self {
+                program,
+                value_at,
+                value_size,
+            })),
+            Err(rejected) if rejected.error.raw_os_error() == Some(libc::EPERM) => Ok(None),
+            Err(rejected) => Err(rejected.into()),
+        }
+    }
+
+    /// The length and the value of the longest match of `key`.
+    pub fn longest(&self, key: &RawKey) -> Result<Option<(u32, Vec<u8>)>, Error> {
+        let what = "run the program that finds the length of a match";
+        for _ in 0..RUNS {
+            let mut context = vec![0; self.value_at + self.value_size];
+            context[..key.bytes().len()].copy_from_slice(key.bytes());
+            let answer = run_syscall_program(self.program.as_fd(), &mut context)
+                .map_err(Error::call(what))?;
+            match answer as i32 {
+                len @ 0.. => return Ok(Some((len as u32, context.split_off(self.value_at)))),
+                error if error == -libc::ENOENT => return Ok(None),
+                error if error == -libc::EAGAIN => {}
+                error => return Err(Error::call(what)(io::Error::from_raw_os_error(-error))),
+            }
+        }
+        Err(Error::Busy)
+    }
+}
+
+/// The context begins with the key; its value is left at `value_at`. Returns
+/// the length, or a negative errno.
+fn program(map: i32, kfunc: i32, key_size: i32, value_at: i32, value_size: i32) -> Vec<bpf_insn> {
+    const LOOKUP_ELEM: i32 = 1;
+    const PROBE_READ_KERNEL: i32 = 113;
+    let mut program = Assembler::default();
+    let mut out = vec![];
+    let mut retry = vec![];
+
+    program.mov(6, 1); // r6: the context
+    program.load32(7, 6); // r7: how much of the key counts
+    program.mov_imm(9, TRIES_IN_PROGRAM); // r9: tries left
+    let again = program.here();
+    program.store32(6, 7);
+    program.match_len(map, kfunc, key_size);
+    out.push(program.jump32(op::JSLT, 0, 0));
+    program.mov(8, 0); // r8: the length of the match
+    program.store32(6, 8);
+    program.map(1, map);
+    program.mov(2, 6);
+    program.call(LOOKUP_ELEM);
+    retry.push(program.jump64(op::JEQ, 0, 0));
+    program.mov(3, 0);
+    program.mov(1, 6);
+    program.add_imm(1, value_at);
+    program.mov_imm(2, value_size);
+    program.call(PROBE_READ_KERNEL);
+    out.push(program.jump32(op::JSLT, 0, 0));
+    program.store32(6, 7);
+    program.match_len(map, kfunc, key_size);
+    // What it answers the second time is an answer, too, if it is the same.
+    out.push(program.jump32_reg(op::JEQ, 0, 8));
+    for jump in retry {
+        program.land(jump);
+    }
+    program.add_imm(9, -1);
+    program.jump_back(op::JNE, 9, again);
+    program.mov_imm(0, -libc::EAGAIN);
+    for jump in out {
+        program.land(jump);
+    }
+    program.exit();
+    program.0
+}
+
+/// Opcodes of `include/uapi/linux/bpf.h` and `bpf_common.h`.
+mod op {
+    pub const LD_IMM64: u8 = 0x18;
+    pub const LDX_W: u8 = 0x61;
+    pub const STX_W: u8 = 0x63;
+    pub const MOV64_K: u8 = 0xb7;
+    pub const MOV64_X: u8 = 0xbf;
+    pub const ADD64_K: u8 = 0x07;
+    pub const CALL: u8 = 0x85;
+    pub const EXIT: u8 = 0x95;
+    /// Classes of jumps, and bits in them.
+    pub const JMP: u8 = 0x05;
+    pub const JMP32: u8 = 0x06;
+    pub const REGISTER: u8 = 0x08;
+    pub const JEQ: u8 = 0x10;
+    pub const JNE: u8 = 0x50;
+    pub const JSLT: u8 = 0xc0;
+    pub const PSEUDO_MAP_FD: u8 = 1;
+    pub const PSEUDO_KFUNC_CALL: u8 = 2;
+}
+
+/// Instructions, one after the other.
+#[derive(Default)]
+struct Assembler(Vec<bpf_insn>);
+
+/// A jump forward that has no target yet.
+struct Jump(usize);
+
+impl Assembler {
+    fn push(&mut self, code: u8, dst: u8, src: u8, off: i16, imm: i32) {
+        // SAFETY: `bpf_insn` is a C struct of integers; all zeros is a value of it.
+        let mut insn: bpf_insn = unsafe { std::mem::zeroed() };
+        insn.code = code;
+        insn.set_dst_reg(dst);
+        insn.set_src_reg(src);
+        insn.off = off;
+        insn.imm = imm;
+        self.0.push(insn);
+    }
+
+    fn here(&self) -> usize {
+        self.0.len()
+    }
+
+    fn mov(&mut self, dst: u8, src: u8) {
+        self.push(op::MOV64_X, dst, src, 0, 0);
+    }
+
+    fn mov_imm(&mut self, dst: u8, imm: i32) {
+        self.push(op::MOV64_K, dst, 0, 0, imm);
+    }
+
+    fn add_imm(&mut self, dst: u8, imm: i32) {
+        self.push(op::ADD64_K, dst, 0, 0, imm);
+    }
+
+    fn load32(&mut self, dst: u8, from: u8) {
+        self.push(op::LDX_W, dst, from, 0, 0);
+    }
+
+    fn store32(&mut self, to: u8, src: u8) {
+        self.push(op::STX_W, to, src, 0, 0);
+    }
+
+    fn map(&mut self, dst: u8, fd: i32) {
+        self.push(op::LD_IMM64, dst, op::PSEUDO_MAP_FD, 0, fd);
+        self.push(0, 0, 0, 0, 0);
+    }
+
+    fn call(&mut self, helper: i32) {
+        self.push(op::CALL, 0, 0, 0, helper);
+    }
+
+    /// r0: what the kfunc says of the key in the context.
+    fn match_len(&mut self, map: i32, kfunc: i32, key_size: i32) {
+        self.map(1, map);
+        self.mov(2, 6);
+        self.mov_imm(3, key_size);
+        self.push(op::CALL, 0, op::PSEUDO_KFUNC_CALL, 0, kfunc);
+    }
+
+    fn jump32(&mut self, condition: u8, dst: u8, imm: i32) -> Jump {
+        self.push(op::JMP32 | condition, dst, 0, 0, imm);
+        Jump(self.here() - 1)
+    }
+
+    fn jump64(&mut self, condition: u8, dst: u8, imm: i32) -> Jump {
+        self.push(op::JMP | condition, dst, 0, 0, imm);
+        Jump(self.here() - 1)
+    }
+
+    fn jump32_reg(&mut self, condition: u8, dst: u8, src: u8) -> Jump {
+        self.push(op::JMP32 | condition | op::REGISTER, dst, src, 0, 0);
+        Jump(self.here() - 1)
+    }
+
+    /// Jumps to `target` unless `dst` is 0.
+    fn jump_back(&mut self, condition: u8, dst: u8, target: usize) {
+        let off = target as i16 - self.here() as i16 - 1;
+        self.push(op::JMP | condition, dst, 0, off, 0);
+    }
+
+    /// Lets a jump end here.
+    fn land(&mut self, jump: Jump) {
+        self.0[jump.0].off = (self.here() - jump.0 - 1) as i16;
+    }
+
+    fn exit(&mut self) {
+        self.push(op::EXIT, 0, 0, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_jump_ends_inside_the_program_and_not_in_a_constant() {
+        let insns = program(3, 4, 8, 8, 4);
+        let jumps = insns
+            .iter()
+            .enumerate()
+            .filter(|(_, insn)| matches!(insn.code & 7, 5 | 6))
+            .filter(|(_, insn)| insn.code != op::CALL && insn.code != op::EXIT);
+        let mut seen = 0;
+        for (at, insn) in jumps {
+            let target = (at as i64 + 1 + i64::from(insn.off)) as usize;
+            assert!(target < insns.len(), "{at}");
+            assert_ne!(insns[target].code, 0, "{at}: the second half of a constant");
+            seen += 1;
+        }
+        assert_eq!(seen, 5);
+        assert_eq!(insns.last().unwrap().code, op::EXIT);
+    }
+
+    #[test]
+    fn kfunc_and_map_are_marked_as_such() {
+        let insns = program(3, 77, 8, 8, 4);
+        let kfuncs = insns
+            .iter()
+            .filter(|insn| insn.code == op::CALL && insn.src_reg() == op::PSEUDO_KFUNC_CALL);
+        assert_eq!(kfuncs.map(|insn| insn.imm).collect::<Vec<_>>(), [77, 77]);
+        let maps = insns.iter().filter(|insn| insn.code == op::LD_IMM64);
+        assert!(
+            maps.clone()
+                .all(|insn| insn.src_reg() == 1 && insn.imm == 3)
+        );
+        assert_eq!(maps.count(), 3);
+    }
+}

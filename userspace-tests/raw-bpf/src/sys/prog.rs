@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The bpf(2) commands on programs: the library's, and the attachments that
+//! need no more than this call.
+
+use std::{
+    ffi::CStr,
+    io,
+    os::fd::{BorrowedFd, OwnedFd},
+};
+
+use aya_obj::generated::{bpf_attach_type, bpf_cmd};
+
+pub use lpm_mtrie::sys::prog::*;
+
+use super::{address, attr, bpf_fd, raw};
+
+/// BPF_BTF_GET_FD_BY_ID.
+pub fn btf_fd_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    unsafe { bpf_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) }
+}
+
+/// BPF_RAW_TRACEPOINT_OPEN: attached until the descriptor is closed.
+pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.raw_tracepoint.name = address(name.as_ptr());
+    attr.raw_tracepoint.prog_fd = raw(prog);
+    // SAFETY: the kernel reads the NUL-terminated `name`.
+    unsafe { bpf_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
+}
+
+/// What a link attaches to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A cgroup's directory, or a perf event.
+    Fd(BorrowedFd<'a>),
+    /// A network interface (XDP, tcx).
+    Interface(u32),
+    /// What the program was loaded for (tracing, LSM, iterators).
+    AsLoaded,
+}
+
+/// BPF_LINK_CREATE: attached until the descriptor is closed.
+pub fn link_create(
+    prog: BorrowedFd<'_>,
+    target: Target<'_>,
+    attach_type: bpf_attach_type,
+) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = raw(prog);
+    attr.link_create.__bindgen_anon_2.target_fd = match target {
+        Target::Fd(fd) => raw(fd),
+        Target::Interface(index) => index,
+        Target::AsLoaded => 0,
+    };
+    attr.link_create.attach_type = attach_type as u32;
+    // SAFETY: this command takes no addresses for these attach types.
+    unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
+}
+
+/// BPF_ITER_CREATE: a file whose reading runs an iterator program over all objects.
+pub fn iter_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.iter_create.link_fd = raw(link);
+    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }
+}

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The command line tool `lpm`, which lies next to the suite: what it prints,
+//! its exit status, and what it does to maps.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use ipnet::Ipv4Net;
+use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
+use serde_json::{Value as Json, json};
+
+use super::{
+    library::{Expected, Routes, all, clustered, net},
+    pinning::Pin,
+};
+use crate::{
+    check,
+    harness::{Test, Type},
+    random::Random,
+};
+
+pub const TESTS: &[Test] = &[
+    Test::both("cli_answers_as_the_model", answers),
+    Test::both("cli_dumps_what_it_loads", round_trip),
+    Test::both("cli_creates_maps_of_all_kinds", creates),
+    Test::both("cli_sets_and_deletes", sets),
+    Test::both("cli_diffs_and_replaces", replaces),
+    Test::both("cli_swaps_a_whole_table", swaps),
+    Test::both("cli_stats", stats),
+    Test::both("cli_watches_changes", watches),
+    Test::both("cli_errors_say_what_to_do", errors),
+    Test::mtrie("cli_kernel_says_what_it_can", kernel),
+];
+
+/// What a run of the tool gave.
+struct Run {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn command(args: &[&str]) -> Result<Command> {
+    let path = env::current_exe()?.with_file_name("lpm");
+    if !path.exists() {
+        bail!("{} is missing; build the package lpm-cli", path.display());
+    }
+    let mut command = Command::new(path);
+    command.args(args).env_remove("NO_COLOR");
+    Ok(command)
+}
+
+fn lpm(args: &[&str]) -> Result<Run> {
+    let output = command(args)?.output().context("run lpm")?;
+    Ok(Run {
+        status: output.status.code().context("lpm was killed")?,
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}
+
+/// The run ends with this status and prints this.
+fn expect(args: &[&str], status: i32, out: &str) -> Result<()> {
+    let run = lpm(args)?;
+    let what = format!("lpm {}: {}", args.join(" "), run.err);
+    check::equal((run.status, run.out.as_str()), (status, out), &what)
+}
+
+/// A pinned map, filled by the library.
+fn pinned(on: Type, name: &str) -> Result<(Pin, Routes)> {
+    let pin = Pin::new(name);
+    let map = Routes::builder(name)
+        .map_type(on.map_type())
+        .max_entries(1000)
+        .pin(pin.path())
+        .create()?;
+    Ok((pin, map))
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is text")
+}
+
+/// A file of a test.
+fn file(name: &str, content: &str) -> Result<PathBuf> {
+    let path = Path::new("/tmp").join(name);
+    fs::write(&path, content)?;
+    Ok(path)
+}
+
+fn json_lines(text: &str) -> Result<Vec<Json>> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
+        .collect()
+}
+
+fn lines(entries: &[(Ipv4Net, u64)]) -> String {
+    let lines = entries
+        .iter()
+        .map(|(prefix, value)| format!("{prefix} {value}\n"));
+    lines.collect()
+}
+
+fn answers(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_answers")?;
+    let map_arg = text(pin.path())?;
+    let mut random = Random::new(31);
+    let expected = Expected::fill(&map, 300, &mut random)?;
+    let keys: Vec<_> = (0..200).map(|_| clustered(&mut random)).collect();
+    let texts: Vec<_> = keys.iter().map(Ipv4Net::to_string).collect();
+    let texts: Vec<_> = texts.iter().map(String::as_str).collect();
+
+    let run = lpm(&[&["lookup", map_arg][..], &texts].concat())?;
+    let want = keys.iter().map(|key| match expected.covering(key).first() {
+        Some((prefix, value)) => format!("{key} {prefix} {value}\n"),
+        None => format!("{key} no match\n"),
+    });
+    check::equal(run.out, want.collect::<String>(), "lookup")?;
+
+    let run = lpm(&[&["--json", "get", map_arg][..], &texts].concat())?;
+    let want = keys.iter().map(|key| match expected.0.get(key) {
+        Some(value) => json!({
+            "key": key.to_string(), "prefix": key.to_string(),
+            "length": key.prefix_len(), "value": value,
+        }),
+        None => json!({
+            "key": key.to_string(), "prefix": null, "length": null, "value": null,
+        }),
+    });
+    check::equal(json_lines(&run.out)?, want.collect(), "get")?;
+    check::equal(run.status, 1, "some of them are not there")?;
+
+    for key in &keys[..10] {
+        let covering = expected.covering(key);
+        let status = i32::from(covering.is_empty());
+        let key_arg = key.to_string();
+        let args = ["covering", map_arg, &key_arg];
+        expect(&args, status, &lines(&covering))?;
+        let covered = expected.covered(key)?;
+        let status = i32::from(covered.is_empty());
+        let args = ["covered", map_arg, &key_arg];
+        expect(&args, status, &lines(&covered))?;
+    }
+    let (key, value) = expected.0.iter().next().context("an entry")?;
+    let (key, id) = (key.to_string(), format!("id:{}", map.info()?.id));
+    let found = format!("{key} {key} {value}\n");
+    expect(&["lookup", &id, &key], 0, &found)?;
+    expect(&["get", "name:cli_answers", &key], 0, &found)
+}
+
+fn round_trip(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_dump")?;
+    let mut random = Random::new(32);
+    let expected = Expected::fill(&map, 300, &mut random)?.in_order()?;
+    let (copy_pin, copy) = pinned(on, "cli_copy")?;
+    let (from, to) = (text(pin.path())?, text(copy_pin.path())?);
+    expect(&["dump", from], 0, &lines(&expected))?;
+    for format in ["text", "csv", "json"] {
+        let dump = lpm(&["dump", from, "--format", format])?;
+        check::equal(dump.status, 0, &dump.err)?;
+        let path = file(&format!("cli_dump.{format}"), &dump.out)?;
+        let path = text(&path)?;
+        copy.clear()?;
+        let loaded = format!("loaded {} entries\n", expected.len());
+        expect(&["load", to, path], 0, &loaded)?;
+        check::equal(all(&copy)?, expected.clone(), format)?;
+        expect(&["diff", to, path], 0, "")?;
+        let piped = command(&["load", to, "-"])?
+            .stdin(fs::File::open(path)?)
+            .output()?;
+        let got = String::from_utf8(piped.stdout)?;
+        check::equal(got, loaded, "from standard input")?;
+    }
+    Ok(())
+}
+
+fn creates(on: Type) -> Result<()> {
+    let map_type = if on.is_mtrie() { "mtrie" } else { "trie" };
+    for (kind, more, key, printed, value) in [
+        ("ipv4", &[][..], "10.1.2.3", "10.1.2.3/32", "7"),
+        ("ipv6", &[], "2001:db8::/32", "2001:db8::/32", "4294967295"),
+        ("mac", &[], "00:1b:21", "00:1b:21:00:00:00/24", "0x10"),
+        ("path", &["--key-size", "32"], "/usr/lib/", "/usr/lib/", "1"),
+    ] {
+        let pin = Pin::new("cli_created");
+        let map = text(pin.path())?;
+        let args = ["create", map, "--key", kind, "--type", map_type];
+        let run = lpm(&[&args[..], more].concat())?;
+        check::equal(run.status, 0, &format!("create {kind}: {}", run.err))?;
+        let opened = LpmMap::<BytePrefix, Bytes>::from_pin(pin.path())?;
+        check::equal(opened.info()?.map_type, on.map_type(), "its type")?;
+        check::equal(opened.info()?.name.as_str(), "cli_created", "its name")?;
+        expect(&["set", map, key, value], 0, "")?;
+        let value = value.replace("0x10", "16");
+        expect(&["get", map, key], 0, &format!("{key} {printed} {value}\n"))?;
+        let again = lpm(&[&args[..], more].concat())?;
+        check::equal(again.status, 3, "the pin is taken")?;
+    }
+    Ok(())
+}
+
+fn sets(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_sets")?;
+    let path = text(pin.path())?;
+    let inner = "10.1.0.0/16";
+    let missing = lpm(&["set", path, inner, "1", "--replace"])?;
+    check::equal(missing.status, 3, &missing.err)?;
+    expect(&["set", path, inner, "1", "--add"], 0, "")?;
+    let twice = lpm(&["set", path, inner, "2", "--add"])?;
+    check::equal(twice.status, 3, &twice.err)?;
+    expect(&["set", path, inner, "3"], 0, "")?;
+    check::equal(map.get(&net(inner))?, Some(3), "the value")?;
+    expect(&["set", path, inner, "-1", "--value", "signed"], 0, "")?;
+    check::equal(map.get(&net(inner))?, Some(u64::MAX), "with a sign")?;
+    let printed = format!("{inner} {inner} 0xffffffffffffffff\n");
+    expect(&["get", path, inner, "--value", "hex"], 0, &printed)?;
+
+    for prefix in ["10.0.0.0/8", "10.1.1.0/24", "11.0.0.0/8"] {
+        map.insert(&net(prefix), &1)?;
+    }
+    let args = ["delete", path, "--subtree", "10.1.0.0/16"];
+    expect(&args, 0, "deleted 2 entries\n")?;
+    expect(&args, 1, "deleted 0 entries\n")?;
+    let run = lpm(&["delete", path, "11.0.0.0/8", "12.0.0.0/8"])?;
+    check::equal(run.status, 1, "one of them is not there")?;
+    check::holds(run.err.contains("12.0.0.0/8"), "and named")?;
+    check::equal(all(&map)?, vec![(net("10.0.0.0/8"), 1)], "what is left")
+}
+
+fn replaces(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_diffs")?;
+    for (prefix, value) in [("10.0.0.0/8", 1), ("11.0.0.0/8", 2), ("12.0.0.0/8", 3)] {
+        map.insert(&net(prefix), &value)?;
+    }
+    let path = text(pin.path())?;
+    let wanted = file(
+        "cli_wanted.txt",
+        "11.0.0.0/8 2\n12.0.0.0/8 4\n13.0.0.0/8 5\n",
+    )?;
+    let wanted = text(&wanted)?;
+    let difference = "- 10.0.0.0/8 1\n- 12.0.0.0/8 3\n+ 12.0.0.0/8 4\n+ 13.0.0.0/8 5\n";
+    expect(&["diff", path, wanted], 1, difference)?;
+    let run = lpm(&["diff", path, wanted, "--json"])?;
+    let first = json_lines(&run.out)?.swap_remove(0);
+    let want = json!({ "change": "-", "prefix": "10.0.0.0/8", "length": 8, "value": 1 });
+    check::equal(first, want, "a difference in JSON")?;
+    let colored = lpm(&["diff", path, wanted, "--color", "always"])?;
+    check::holds(
+        colored.out.starts_with("\x1b[31m- 10.0.0.0/8 1\x1b[0m\n"),
+        "what is removed is red",
+    )?;
+    let changes = "added 1, changed 1, removed 1 entries\n";
+    expect(&["replace", path, wanted], 0, changes)?;
+    expect(&["diff", path, wanted], 0, "")?;
+    let nothing = "added 0, changed 0, removed 0 entries\n";
+    expect(&["replace", path, wanted], 0, nothing)?;
+
+    // A full map: what goes makes room for what comes.
+    let full_pin = Pin::new("cli_full");
+    let full = Routes::builder("full")
+        .map_type(on.map_type())
+        .max_entries(3)
+        .pin(full_pin.path())
+        .create()?;
+    full.insert_all([1, 2, 3].map(|n| (Ipv4Net::new_assert([n, 0, 0, 0].into(), 8), 1)))?;
+    let full_arg = text(full_pin.path())?;
+    let changes = "added 3, changed 0, removed 3 entries\n";
+    expect(&["replace", full_arg, wanted], 0, changes)?;
+    check::equal(all(&full)?, all(&map)?, "both hold what the file says")
+}
+
+fn swaps(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_table")?;
+    map.insert(&net("10.0.0.0/8"), &1)?;
+    let outer_pin = Pin::new("cli_outer");
+    let outer = OuterMap::<u32, Ipv4Net, u64>::array("cli_outer", 2, &map)?;
+    outer.pin(outer_pin.path())?;
+    outer.set(&1, &map)?;
+    let wanted = file("cli_swap.txt", "11.0.0.0/8 2\n")?;
+    let (path, outer_path) = (text(pin.path())?, text(outer_pin.path())?);
+    let args = ["replace", path, text(&wanted)?, "--swap", outer_path];
+    let run = lpm(&[&args[..], &["--slot", "1"]].concat())?;
+    check::equal(run.status, 0, &run.err)?;
+    let want = vec![(net("11.0.0.0/8"), 2)];
+    let inner = outer.get(&1)?.context("an inner map")?;
+    check::equal(all(&inner)?, want.clone(), "the new table")?;
+    let id = inner.info()?.id;
+    check::equal(
+        run.out,
+        format!("loaded 1 entries into the new map {id}\n"),
+        "its id",
+    )?;
+    check::equal(
+        all(&Routes::from_pin(pin.path())?)?,
+        want,
+        "the pin is of the new one",
+    )?;
+    check::equal(
+        all(&map)?,
+        vec![(net("10.0.0.0/8"), 1)],
+        "the old one is as it was",
+    )?;
+    let beyond = lpm(&[&args[..], &["--slot", "2"]].concat())?;
+    check::equal(beyond.status, 3, "there are two places")
+}
+
+fn stats(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_stats")?;
+    for prefix in ["10.0.0.0/8", "11.0.0.0/8", "10.1.0.0/16"] {
+        map.insert(&net(prefix), &1)?;
+    }
+    let run = lpm(&["stats", text(pin.path())?, "--json"])?;
+    let stats = json_lines(&run.out)?.swap_remove(0);
+    let name = if on.is_mtrie() {
+        "lpm_mtrie"
+    } else {
+        "lpm_trie"
+    };
+    for (field, want) in [
+        ("id", json!(map.info()?.id)),
+        ("name", json!("cli_stats")),
+        ("type", json!(name)),
+        ("entries", json!(3)),
+        ("max_entries", json!(1000)),
+        ("lengths", json!({ "8": 2, "16": 1 })),
+    ] {
+        check::equal(&stats[field], &want, field)?;
+    }
+    check::holds(
+        stats["memory"].as_u64() > Some(0),
+        "it says how much memory the map takes",
+    )?;
+    let run = lpm(&["stats", text(pin.path())?])?;
+    check::holds(
+        run.out.contains("entries: 3 of 1000\n"),
+        &format!("stats for people:\n{}", run.out),
+    )
+}
+
+/// The map changes until the watcher has ended: it sees some of it.
+fn watches(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_watch")?;
+    let prefix = net("10.0.0.0/8");
+    map.insert(&prefix, &0)?;
+    let args = [
+        "watch",
+        text(pin.path())?,
+        "--interval",
+        "0.2",
+        "--count",
+        "3",
+    ];
+    let mut child = command(&args)?.stdout(Stdio::piped()).spawn()?;
+    let mut value = 0;
+    while child.try_wait()?.is_none() {
+        value += 1;
+        map.insert(&prefix, &value)?;
+    }
+    let output = child.wait_with_output()?;
+    let out = String::from_utf8(output.stdout)?;
+    check::equal(output.status.code(), Some(0), "the watcher's status")?;
+    let signs: String = out.chars().filter(|c| "+-".contains(*c)).collect();
+    check::equal(signs.as_str(), "-+-+-+", &format!("three changes:\n{out}"))
+}
+
+fn errors(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_errors")?;
+    let path = text(pin.path())?;
+    let bad = file("cli_bad.txt", "10.0.0.0/8 1\n10.0.0.0/40 2\n11.0.0.0/8 x\n")?;
+    let bad = text(&bad)?;
+    for (args, status, parts) in [
+        (
+            vec!["load", path, bad],
+            2,
+            vec![
+                "2 lines are wrong, nothing was done",
+                "line 2: '10.0.0.0/40'",
+                "line 3:",
+            ],
+        ),
+        (
+            vec!["lookup", path, "::1"],
+            2,
+            vec!["'::1' is not an IPv4 prefix", "10.0.0.0/8"],
+        ),
+        (
+            vec!["lookup", "routes", "::1"],
+            2,
+            vec!["name:routes", "/sys/fs/bpf/routes"],
+        ),
+        (
+            vec!["set", path, "10.0.0.0/8", "y"],
+            2,
+            vec!["'y'", "integer of 8 bytes"],
+        ),
+        (
+            vec!["dump", path, "--key", "ipv6"],
+            2,
+            vec!["16 bytes", "--key path"],
+        ),
+        (vec!["dump"], 2, vec!["Usage"]),
+        (
+            vec!["dump", "/sys/fs/bpf/nothing"],
+            3,
+            vec!["/sys/fs/bpf/nothing", "no such"],
+        ),
+        (
+            vec!["dump", "name:nothing"],
+            3,
+            vec!["'nothing'", "bpftool map"],
+        ),
+        (vec!["dump", "id:4000000000"], 3, vec!["id 4000000000"]),
+        (
+            vec!["load", path, "/tmp/no_such_file"],
+            3,
+            vec!["/tmp/no_such_file"],
+        ),
+        (
+            vec!["create", "/tmp/x", "--key", "ipv4"],
+            3,
+            vec!["pin the map to /tmp/x"],
+        ),
+        (vec!["create", "/sys/fs/bpf/x"], 2, vec!["--key ipv4"]),
+    ] {
+        let run = lpm(&args)?;
+        let what = format!("lpm {}: {}", args.join(" "), run.err);
+        check::equal(run.status, status, &what)?;
+        for part in parts {
+            check::holds(run.err.contains(part), &format!("'{part}' in {what}"))?;
+        }
+    }
+    check::equal(all(&map)?, vec![], "nothing was done")?;
+
+    map.freeze()?;
+    let frozen = lpm(&["set", path, "10.0.0.0/8", "1"])?;
+    check::equal(frozen.status, 3, "a frozen map")?;
+    check::holds(frozen.err.contains("frozen"), &frozen.err)
+}
+
+fn kernel(on: Type) -> Result<()> {
+    let (pin, _map) = pinned(on, "cli_kernel")?;
+    let run = lpm(&["stats", text(pin.path())?, "--json"])?;
+    let stats = json_lines(&run.out)?.swap_remove(0);
+    let want = json!({ "match_len": true, "positions": true });
+    check::equal(&stats["kernel"], &want, "what this kernel has")
+}
