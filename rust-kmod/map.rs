@@ -332,7 +332,7 @@ impl Operations for LpmMtrie {
         elems: &mut Elems<'_>,
         reader: &Reader,
     ) -> Result {
-        let walk = |position: Option<Prefix<'_>>| {
+        let mut walk = |position: Option<Prefix<'_>>| {
             in_section(|section| {
                 self.trie.walk(section, position, |entry| {
                     // SAFETY: As in `lookup()`.
