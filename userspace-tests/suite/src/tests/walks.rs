@@ -260,11 +260,8 @@ fn bpffs_file(on: Type) -> Result<()> {
     walk.fill(&elements(2))?;
     let text = fs::read_to_string(pin.path()).context("read the pin")?;
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    let expected = [
-        "{16,[10,0,0,0,],}: 0",
-        "{16,[10,1,0,0,],}: 1",
-        "{8,[10,0,0,0,],}: 8",
-    ];
+    // It leaves out what is zero.
+    let expected = ["{16,[10,],}: 0", "{16,[10,1,],}: 1", "{8,[10,],}: 8"];
     let plain: Vec<String> = lines
         .iter()
         .map(|line| line.replace("(struct key)", "").replace("(__u32)", ""))
