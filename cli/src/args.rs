@@ -238,4 +238,7 @@ pub struct File {
     /// How it is written; guessed from its name and first line without it
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// It has IPv4 and IPv6: leave out what is of the other family than the map
+    #[arg(long)]
+    pub mixed: bool,
 }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use crate::{
     args::{File, Format},
     failure::{Failure, Result},
+    key::KeyKind,
     target::{Entry, Style},
 };
 
@@ -32,7 +33,8 @@ pub fn read(file: &File, style: Style, data_size: usize) -> Result<Vec<Entry>> {
     };
     let text = text.map_err(|error| Failure::System(format!("cannot read {name}: {error}")))?;
     let format = file.format.unwrap_or_else(|| guess(&file.path, &text));
-    parse(&text, format, style, data_size).map_err(|wrong| {
+    let other = file.mixed.then(|| style.key.other_family()).flatten();
+    parse(&text, format, style, data_size, other).map_err(|wrong| {
         let shown: Vec<_> = wrong.iter().take(SHOWN).map(String::as_str).collect();
         let more = match wrong.len() - shown.len() {
             0 => String::new(),
@@ -65,12 +67,14 @@ fn skipped(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// The entries, or what is wrong with each wrong line.
+/// The entries, or what is wrong with each wrong line. Lines with keys of the
+/// kind `other` are left out.
 fn parse(
     text: &str,
     format: Format,
     style: Style,
     data_size: usize,
+    other: Option<KeyKind>,
 ) -> Result<Vec<Entry>, Vec<String>> {
     let (mut entries, mut wrong) = (vec![], vec![]);
     for (n, line) in text.lines().enumerate() {
@@ -78,11 +82,15 @@ fn parse(
         if skipped(line) || (n == 0 && format == Format::Csv && line == "prefix,value") {
             continue;
         }
-        let entry = match format {
+        let read = |style| match format {
             Format::Text => text_line(line, style),
             Format::Csv => csv_line(line, style),
             Format::Json => json_line(line, style),
         };
+        let entry = read(style);
+        if entry.is_err() && other.is_some_and(|key| read(Style { key, ..style }).is_ok()) {
+            continue;
+        }
         match entry.and_then(|entry| fits(entry, data_size)) {
             Ok(entry) => entries.push(entry),
             Err(failure) => wrong.push(format!("line {}: {failure}", n + 1)),
@@ -144,7 +152,7 @@ fn entry(prefix: &str, value: &str, style: Style) -> Result<(BytePrefix, Bytes)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{key::KeyKind, output, value::ValueKind};
+    use crate::{output, value::ValueKind};
 
     fn style(key: KeyKind) -> Style {
         Style {
@@ -157,18 +165,26 @@ mod tests {
     #[test]
     fn the_three_formats_say_the_same() {
         let v4 = style(KeyKind::Ipv4);
-        let text = parse("# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n", Format::Text, v4, 4);
+        let text = parse(
+            "# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n",
+            Format::Text,
+            v4,
+            4,
+            None,
+        );
         let csv = parse(
             "prefix,value\n10.0.0.0/8,7\n10.1.2.3, 8\n",
             Format::Csv,
             v4,
             4,
+            None,
         );
         let json = parse(
             "{\"prefix\": \"10.0.0.0/8\", \"value\": 7}\n{\"value\":\"8\",\"prefix\":\"10.1.2.3\"}",
             Format::Json,
             v4,
             4,
+            None,
         );
         let text = text.unwrap();
         assert_eq!(text.len(), 2);
@@ -194,7 +210,7 @@ mod tests {
             for format in [Format::Text, Format::Csv, Format::Json] {
                 let entry = (BytePrefix::from(key), value.clone());
                 let line = output::line(&entry, format, path);
-                let read = parse(&line, format, path, 64).unwrap();
+                let read = parse(&line, format, path, 64, None).unwrap();
                 assert_eq!(read, [entry], "{format:?}: {line}");
             }
         }
@@ -208,17 +224,34 @@ mod tests {
             Format::Text,
             v4,
             4,
+            None,
         );
         let wrong = wrong.unwrap_err();
         assert_eq!(wrong.len(), 4);
         assert!(wrong[0].starts_with("line 2: 'x' is not an IPv4 prefix"));
         assert!(wrong[1].starts_with("line 3:"));
         assert!(wrong[3].starts_with("line 5: the value '-1' is not"));
-        let long = parse("/usr/lib 1", Format::Text, style(KeyKind::Path), 4).unwrap_err();
+        let long = parse("/usr/lib 1", Format::Text, style(KeyKind::Path), 4, None).unwrap_err();
         assert_eq!(
             long,
             ["line 1: the prefix has 8 bytes, the map's keys have 4"]
         );
+    }
+
+    #[test]
+    fn of_a_mixed_list_one_family_is_read() {
+        let list = "10.0.0.0/8 1\n2001:db8::/32 2\n";
+        for (kind, other) in [
+            (KeyKind::Ipv4, KeyKind::Ipv6),
+            (KeyKind::Ipv6, KeyKind::Ipv4),
+        ] {
+            assert_eq!(kind.other_family(), Some(other));
+            let read = parse(list, Format::Text, style(kind), 16, Some(other)).unwrap();
+            assert_eq!(read.len(), 1);
+            let neither = "10.0.0.0/40 1\n2001:db8::/32 x\n";
+            let wrong = parse(neither, Format::Text, style(kind), 16, Some(other)).unwrap_err();
+            assert_eq!(wrong.len(), 2, "{kind:?}");
+        }
     }
 
     #[test]
