@@ -8,18 +8,18 @@ use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapInfo};
 use crate::{
     args::Options,
     failure::{Failure, Result},
+    form::Form,
     key::KeyKind,
-    value::ValueKind,
 };
 
 /// A prefix and its value, as the map has them.
 pub type Entry = (BytePrefix, Bytes);
 
 /// How keys and values are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Style {
     pub key: KeyKind,
-    pub value: ValueKind,
+    pub value: Form,
     pub value_size: usize,
 }
 
@@ -83,12 +83,11 @@ impl Target {
             )));
         }
         let size = info.value_size;
+        // Without the right to read BTF the size has to do.
+        let layout = map.value_layout().ok().flatten();
         let style = Style {
             key,
-            value: options
-                .value
-                .unwrap_or(ValueKind::guess(size))
-                .check(size)?,
+            value: Form::of(options.value, layout, size)?,
             value_size: size,
         };
         Ok(Self { map, info, style })

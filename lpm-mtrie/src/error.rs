@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 use libc::{E2BIG, EACCES, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSPC, EPERM};
 use thiserror::Error;
 
-use crate::{MapTypeError, sys::prog::Rejected};
+use crate::{MapTypeError, btf::BtfError, sys::prog::Rejected};
 
 /// An error of [`LpmMap`](crate::LpmMap) or [`OuterMap`](crate::OuterMap).
 #[derive(Debug, Error)]
@@ -15,6 +15,9 @@ pub enum Error {
     /// The map type has no number on this kernel.
     #[error(transparent)]
     MapType(#[from] MapTypeError),
+    /// The map's BTF is broken, or newer than this library.
+    #[error("cannot understand the map's BTF: {0}")]
+    Btf(#[from] BtfError),
     /// A call of bpf(2) failed.
     #[error("cannot {what}: {source}{}", hint(source))]
     Call {

@@ -12,7 +12,7 @@ use std::{
 use aya::maps::{MapData, MapError};
 
 use crate::{
-    Error, MapType, PrefixKey, Value,
+    Error, Layout, MapType, PrefixKey, Value,
     builder::Builder,
     info::{self, MapInfo},
     kernel,
@@ -175,6 +175,13 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// What the kernel says of the map.
     pub fn info(&self) -> Result<MapInfo, Error> {
         info::of(self.as_fd())
+    }
+
+    /// What the bytes of a value mean, if the map was created with BTF that
+    /// says it is an integer, or a structure of integers. Requires
+    /// CAP_SYS_ADMIN where there is BTF.
+    pub fn value_layout(&self) -> Result<Option<Layout>, Error> {
+        info::value_layout(self.as_fd())
     }
 
     /// Adds the entry, or replaces its value.

@@ -20,8 +20,8 @@ pub fn dump(target: &Target, format: Option<Format>, out: &mut Output) -> Result
     for entry in target.map.iter() {
         let entry = entry?;
         match format {
-            Some(format) if !out.json => out.line(&line(&entry, format, target.style))?,
-            _ => out.entry(&entry, target.style)?,
+            Some(format) if !out.json => out.line(&line(&entry, format, &target.style))?,
+            _ => out.entry(&entry, &target.style)?,
         }
     }
     Ok(Outcome::Found)
