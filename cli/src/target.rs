@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapInfo};
+use libc::ENOENT;
+use lpm_mtrie::{BytePrefix, Bytes, Error, LpmMap, MapInfo};
 
 use crate::{
     args::Options,
@@ -67,7 +68,7 @@ impl<'a> Spec<'a> {
 impl Target {
     pub fn open(text: &str, options: &Options) -> Result<Self> {
         let map = match Spec::parse(text)? {
-            Spec::Pin(path) => LpmMap::from_pin(path)?,
+            Spec::Pin(path) => LpmMap::from_pin(path).map_err(not_pinned)?,
             Spec::Id(id) => LpmMap::from_id(id)?,
             Spec::Name(name) => LpmMap::from_name(name)?,
         };
@@ -96,6 +97,15 @@ impl Target {
     /// The key that `text` is, which must fit into the map's keys.
     pub fn key(&self, text: &str) -> Result<BytePrefix> {
         self.style.key.parse(text)
+    }
+}
+
+fn not_pinned(error: Error) -> Failure {
+    match error.errno() {
+        Some(ENOENT) => Failure::System(format!(
+            "{error}; `lpm create` makes a map and pins it, `bpftool map` lists the maps that there are"
+        )),
+        _ => error.into(),
     }
 }
 

@@ -147,8 +147,8 @@ fn hint(error: &io::Error) -> &'static str {
             "; run as root, or with CAP_BPF (and CAP_SYS_ADMIN to open maps by id or name); \
              a frozen or read-only map takes no writes"
         }
-        Some(EACCES) => "; the file's permissions or a security module forbid it",
-        Some(ENOENT) => "; there is no such thing",
+        Some(EACCES) => "; the file is no pin, or its permissions or a security module forbid it",
+        Some(ENOENT) => "; it is not there",
         Some(EEXIST) => "; it is there already",
         Some(ENOSPC) => "; the map is full: create one with more max_entries",
         Some(E2BIG) => "; it is larger than the kernel allows",

@@ -18,6 +18,7 @@ use aya_obj::generated::{BPF_F_SLEEPABLE, bpf_insn, bpf_prog_type};
 
 use crate::{
     Error, kernel,
+    lpm_map::ENOTSUPP,
     raw_key::RawKey,
     sys::{
         self,
@@ -105,8 +106,6 @@ impl Matcher {
 /// -ENOTSUPP; without CAP_PERFMON, or locked down, the kernel does not let the
 /// program copy a value.
 fn is_not_for_us(rejected: &Rejected) -> bool {
-    /// ENOTSUPP of the kernel, which has no name in userspace.
-    const ENOTSUPP: i32 = 524;
     matches!(rejected.error.raw_os_error(), Some(libc::EPERM | ENOTSUPP))
         || rejected.log.contains("cannot use helper")
 }

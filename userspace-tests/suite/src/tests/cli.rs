@@ -445,7 +445,7 @@ fn errors(on: Type) -> Result<()> {
         (
             vec!["dump", "/sys/fs/bpf/nothing"],
             3,
-            vec!["/sys/fs/bpf/nothing", "no such"],
+            vec!["/sys/fs/bpf/nothing", "lpm create"],
         ),
         (
             vec!["dump", "name:nothing"],
@@ -461,7 +461,7 @@ fn errors(on: Type) -> Result<()> {
         (
             vec!["create", "/tmp/x", "--key", "ipv4"],
             3,
-            vec!["pin the map to /tmp/x"],
+            vec!["pin the map to /tmp/x", "BPF file system"],
         ),
         (vec!["create", "/sys/fs/bpf/x"], 2, vec!["--key ipv4"]),
     ] {
