@@ -30,11 +30,13 @@ Exit status:
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Options {
     /// What the keys are; guessed from their size without it
     #[arg(long, global = true, value_enum, value_name = "KIND")]
     pub key: Option<KeyKind>,
-    /// How values are written; unsigned without it, hex for sizes that no integer has
+    /// How values are written; without it as the map's BTF says, or unsigned, or hex for sizes
+    /// that no integer has
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub value: Option<ValueKind>,
     /// Print one JSON object a line
@@ -55,7 +57,9 @@ pub struct Options {
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
+    /// Everywhere, also in files and pipes
     Always,
+    /// Nowhere
     Never,
 }
 
@@ -124,7 +128,7 @@ pub enum Command {
         map: String,
         /// The prefix
         prefix: String,
-        /// The value; 0x… for hexadecimal
+        /// The value; 0x… for hexadecimal, NAME=N,… where the map's BTF names fields
         #[arg(allow_hyphen_values = true, value_name = "VALUE")]
         new_value: String,
         /// Only add: it is an error if the prefix is there
@@ -238,4 +242,7 @@ pub struct File {
     /// How it is written; guessed from its name and first line without it
     #[arg(long, value_enum)]
     pub format: Option<Format>,
+    /// It has IPv4 and IPv6: leave out what is of the other family than the map
+    #[arg(long)]
+    pub mixed: bool,
 }

@@ -19,7 +19,7 @@ use crate::{
 const SHOWN: usize = 10;
 
 /// The entries of a file, in its order. `data_size` is that of the map's keys.
-pub fn read(file: &File, style: Style, data_size: usize) -> Result<Vec<Entry>> {
+pub fn read(file: &File, style: &Style, data_size: usize) -> Result<Vec<Entry>> {
     let name = if file.path == Path::new("-") {
         "standard input".to_owned()
     } else {
@@ -32,7 +32,12 @@ pub fn read(file: &File, style: Style, data_size: usize) -> Result<Vec<Entry>> {
     };
     let text = text.map_err(|error| Failure::System(format!("cannot read {name}: {error}")))?;
     let format = file.format.unwrap_or_else(|| guess(&file.path, &text));
-    parse(&text, format, style, data_size).map_err(|wrong| {
+    let other = file.mixed.then(|| style.key.other_family()).flatten();
+    let other = other.map(|key| Style {
+        key,
+        ..style.clone()
+    });
+    parse(&text, format, style, data_size, other.as_ref()).map_err(|wrong| {
         let shown: Vec<_> = wrong.iter().take(SHOWN).map(String::as_str).collect();
         let more = match wrong.len() - shown.len() {
             0 => String::new(),
@@ -65,12 +70,14 @@ fn skipped(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// The entries, or what is wrong with each wrong line.
+/// The entries, or what is wrong with each wrong line. Lines in the style
+/// `other` are left out.
 fn parse(
     text: &str,
     format: Format,
-    style: Style,
+    style: &Style,
     data_size: usize,
+    other: Option<&Style>,
 ) -> Result<Vec<Entry>, Vec<String>> {
     let (mut entries, mut wrong) = (vec![], vec![]);
     for (n, line) in text.lines().enumerate() {
@@ -78,11 +85,15 @@ fn parse(
         if skipped(line) || (n == 0 && format == Format::Csv && line == "prefix,value") {
             continue;
         }
-        let entry = match format {
+        let read = |style: &Style| match format {
             Format::Text => text_line(line, style),
             Format::Csv => csv_line(line, style),
             Format::Json => json_line(line, style),
         };
+        let entry = read(style);
+        if entry.is_err() && other.is_some_and(|other| read(other).is_ok()) {
+            continue;
+        }
         match entry.and_then(|entry| fits(entry, data_size)) {
             Ok(entry) => entries.push(entry),
             Err(failure) => wrong.push(format!("line {}: {failure}", n + 1)),
@@ -106,26 +117,39 @@ fn fits(entry: Entry, data_size: usize) -> Result<Entry> {
 }
 
 /// `prefix value`; a prefix may have spaces in it, a value has none.
-fn text_line(line: &str, style: Style) -> Result<Entry> {
+fn text_line(line: &str, style: &Style) -> Result<Entry> {
     let (prefix, value) = line
         .rsplit_once(char::is_whitespace)
         .ok_or_else(|| Failure::usage(format!("'{line}' is not `prefix value`")))?;
     entry(prefix.trim_end(), value, style)
 }
 
-/// `prefix,value` or `"prefix",value`, in which "" is a quotation mark.
-fn csv_line(line: &str, style: Style) -> Result<Entry> {
-    let wrong = || Failure::usage(format!("'{line}' is not `prefix,value`"));
-    if let Some(quoted) = line.strip_prefix('"') {
-        let (prefix, value) = quoted.rsplit_once("\",").ok_or_else(wrong)?;
-        return entry(&prefix.replace("\"\"", "\""), value.trim(), style);
+/// `prefix,value`; in quotation marks, "" is one and a comma is a comma.
+fn csv_line(line: &str, style: &Style) -> Result<Entry> {
+    match &csv_fields(line)[..] {
+        [prefix, value] => entry(prefix, value, style),
+        _ => Err(Failure::usage(format!("'{line}' is not `prefix,value`"))),
     }
-    let (prefix, value) = line.rsplit_once(',').ok_or_else(wrong)?;
-    entry(prefix.trim(), value.trim(), style)
+}
+
+fn csv_fields(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    let mut rest = line.chars().peekable();
+    while let (Some(char), Some(field)) = (rest.next(), fields.last_mut()) {
+        match char {
+            '"' if quoted && rest.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            // Around a comma.
+            ' ' | '\t' if !quoted && field.is_empty() => {}
+            _ => field.push(char),
+        }
+    }
+    fields
 }
 
 /// `{"prefix": …, "value": …}`, with a number or a string for the value.
-fn json_line(line: &str, style: Style) -> Result<Entry> {
+fn json_line(line: &str, style: &Style) -> Result<Entry> {
     let object: Json = serde_json::from_str(line)
         .map_err(|error| Failure::usage(format!("not a JSON object: {error}")))?;
     let (Some(prefix), Some(value)) = (object["prefix"].as_str(), object.get("value")) else {
@@ -137,19 +161,19 @@ fn json_line(line: &str, style: Style) -> Result<Entry> {
     Ok((style.key.parse(prefix)?, value))
 }
 
-fn entry(prefix: &str, value: &str, style: Style) -> Result<(BytePrefix, Bytes)> {
+fn entry(prefix: &str, value: &str, style: &Style) -> Result<(BytePrefix, Bytes)> {
     Ok((style.key.parse(prefix)?, style.parse_value(value)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{key::KeyKind, output, value::ValueKind};
+    use crate::{form::Form, key::KeyKind, output, value::ValueKind};
 
     fn style(key: KeyKind) -> Style {
         Style {
             key,
-            value: ValueKind::Unsigned,
+            value: Form::Whole(ValueKind::Unsigned),
             value_size: 4,
         }
     }
@@ -157,18 +181,26 @@ mod tests {
     #[test]
     fn the_three_formats_say_the_same() {
         let v4 = style(KeyKind::Ipv4);
-        let text = parse("# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n", Format::Text, v4, 4);
+        let text = parse(
+            "# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n",
+            Format::Text,
+            &v4,
+            4,
+            None,
+        );
         let csv = parse(
             "prefix,value\n10.0.0.0/8,7\n10.1.2.3, 8\n",
             Format::Csv,
-            v4,
+            &v4,
             4,
+            None,
         );
         let json = parse(
             "{\"prefix\": \"10.0.0.0/8\", \"value\": 7}\n{\"value\":\"8\",\"prefix\":\"10.1.2.3\"}",
             Format::Json,
-            v4,
+            &v4,
             4,
+            None,
         );
         let text = text.unwrap();
         assert_eq!(text.len(), 2);
@@ -193,8 +225,8 @@ mod tests {
         ] {
             for format in [Format::Text, Format::Csv, Format::Json] {
                 let entry = (BytePrefix::from(key), value.clone());
-                let line = output::line(&entry, format, path);
-                let read = parse(&line, format, path, 64).unwrap();
+                let line = output::line(&entry, format, &path);
+                let read = parse(&line, format, &path, 64, None).unwrap();
                 assert_eq!(read, [entry], "{format:?}: {line}");
             }
         }
@@ -206,19 +238,37 @@ mod tests {
         let wrong = parse(
             "10.0.0.0/8 7\nx 1\n10.0.0.0/8\n::/0 1\n1.1.1.1 -1",
             Format::Text,
-            v4,
+            &v4,
             4,
+            None,
         );
         let wrong = wrong.unwrap_err();
         assert_eq!(wrong.len(), 4);
         assert!(wrong[0].starts_with("line 2: 'x' is not an IPv4 prefix"));
         assert!(wrong[1].starts_with("line 3:"));
         assert!(wrong[3].starts_with("line 5: the value '-1' is not"));
-        let long = parse("/usr/lib 1", Format::Text, style(KeyKind::Path), 4).unwrap_err();
+        let long = parse("/usr/lib 1", Format::Text, &style(KeyKind::Path), 4, None).unwrap_err();
         assert_eq!(
             long,
             ["line 1: the prefix has 8 bytes, the map's keys have 4"]
         );
+    }
+
+    #[test]
+    fn of_a_mixed_list_one_family_is_read() {
+        let list = "10.0.0.0/8 1\n2001:db8::/32 2\n";
+        for (kind, other) in [
+            (KeyKind::Ipv4, KeyKind::Ipv6),
+            (KeyKind::Ipv6, KeyKind::Ipv4),
+        ] {
+            assert_eq!(kind.other_family(), Some(other));
+            let read = parse(list, Format::Text, &style(kind), 16, Some(&style(other))).unwrap();
+            assert_eq!(read.len(), 1);
+            let neither = "10.0.0.0/40 1\n2001:db8::/32 x\n";
+            let wrong =
+                parse(neither, Format::Text, &style(kind), 16, Some(&style(other))).unwrap_err();
+            assert_eq!(wrong.len(), 2, "{kind:?}");
+        }
     }
 
     #[test]

@@ -44,6 +44,15 @@ impl KeyKind {
         }
     }
 
+    /// IPv6 for IPv4, and the other way round.
+    pub fn other_family(self) -> Option<Self> {
+        match self {
+            Self::Ipv4 => Some(Self::Ipv6),
+            Self::Ipv6 => Some(Self::Ipv4),
+            Self::Mac | Self::Path => None,
+        }
+    }
+
     /// As `--key` takes it.
     pub fn name(self) -> &'static str {
         match self {

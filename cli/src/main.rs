@@ -5,7 +5,7 @@
 //! |--------------|----------|
 //! | [`args`]     | the command line |
 //! | [`target`]   | the map that it names |
-//! | [`key`], [`value`] | how prefixes and values are written |
+//! | [`key`], [`value`], [`form`] | how prefixes and values are written |
 //! | [`input`], [`output`] | lists of entries, read and printed |
 //! | [`commands`] | what is done |
 //! | [`failure`]  | exit statuses |
@@ -13,6 +13,7 @@
 mod args;
 mod commands;
 mod failure;
+mod form;
 mod input;
 mod key;
 mod output;

@@ -68,7 +68,7 @@ impl Output {
     }
 
     /// An entry, as text or JSON.
-    pub fn entry(&mut self, entry: &Entry, style: Style) -> Result<()> {
+    pub fn entry(&mut self, entry: &Entry, style: &Style) -> Result<()> {
         if self.json {
             return self.object(&object(entry, style));
         }
@@ -77,7 +77,7 @@ impl Output {
     }
 
     /// An entry that is new, or is no more.
-    pub fn change(&mut self, added: bool, entry: &Entry, style: Style) -> Result<()> {
+    pub fn change(&mut self, added: bool, entry: &Entry, style: &Style) -> Result<()> {
         if self.json {
             let mut object = object(entry, style);
             object["change"] = if added { "+" } else { "-" }.into();
@@ -99,19 +99,24 @@ impl Output {
 }
 
 /// A line that can be loaded.
-pub fn line(entry: &Entry, format: Format, style: Style) -> String {
+pub fn line(entry: &Entry, format: Format, style: &Style) -> String {
     let (prefix, value) = (style.key.format(&entry.0), style.value.format(&entry.1));
     match format {
         Format::Text => format!("{prefix} {value}"),
-        Format::Csv if prefix.contains([',', '"']) => {
-            format!("\"{}\",{value}", prefix.replace('"', "\"\""))
-        }
-        Format::Csv => format!("{prefix},{value}"),
+        Format::Csv => format!("{},{}", csv_field(&prefix), csv_field(&value)),
         Format::Json => object(entry, style).to_string(),
     }
 }
 
-pub fn object((prefix, value): &(BytePrefix, Bytes), style: Style) -> Json {
+fn csv_field(text: &str) -> String {
+    if text.contains([',', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+pub fn object((prefix, value): &(BytePrefix, Bytes), style: &Style) -> Json {
     json!({
         "prefix": style.key.format(prefix),
         "length": prefix.prefix_len(),

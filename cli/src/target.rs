@@ -3,23 +3,24 @@
 
 use std::path::Path;
 
-use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapInfo};
+use libc::ENOENT;
+use lpm_mtrie::{BytePrefix, Bytes, Error, LpmMap, MapInfo};
 
 use crate::{
     args::Options,
     failure::{Failure, Result},
+    form::Form,
     key::KeyKind,
-    value::ValueKind,
 };
 
 /// A prefix and its value, as the map has them.
 pub type Entry = (BytePrefix, Bytes);
 
 /// How keys and values are written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Style {
     pub key: KeyKind,
-    pub value: ValueKind,
+    pub value: Form,
     pub value_size: usize,
 }
 
@@ -67,7 +68,7 @@ impl<'a> Spec<'a> {
 impl Target {
     pub fn open(text: &str, options: &Options) -> Result<Self> {
         let map = match Spec::parse(text)? {
-            Spec::Pin(path) => LpmMap::from_pin(path)?,
+            Spec::Pin(path) => LpmMap::from_pin(path).map_err(not_pinned)?,
             Spec::Id(id) => LpmMap::from_id(id)?,
             Spec::Name(name) => LpmMap::from_name(name)?,
         };
@@ -83,12 +84,11 @@ impl Target {
             )));
         }
         let size = info.value_size;
+        // Without the right to read BTF the size has to do.
+        let layout = map.value_layout().ok().flatten();
         let style = Style {
             key,
-            value: options
-                .value
-                .unwrap_or(ValueKind::guess(size))
-                .check(size)?,
+            value: Form::of(options.value, layout, size)?,
             value_size: size,
         };
         Ok(Self { map, info, style })
@@ -97,6 +97,15 @@ impl Target {
     /// The key that `text` is, which must fit into the map's keys.
     pub fn key(&self, text: &str) -> Result<BytePrefix> {
         self.style.key.parse(text)
+    }
+}
+
+fn not_pinned(error: Error) -> Failure {
+    match error.errno() {
+        Some(ENOENT) => Failure::System(format!(
+            "{error}; `lpm create` makes a map and pins it, `bpftool map` lists the maps that there are"
+        )),
+        _ => error.into(),
     }
 }
 

@@ -77,11 +77,15 @@ pub struct Btf<'a> {
 }
 
 /// One type: `name` is the offset of its name, `body` what follows `struct btf_type`.
-struct Type<'a> {
+pub(crate) struct Type<'a> {
     id: u32,
-    kind: u32,
+    pub kind: u32,
     name: u32,
-    body: &'a [u8],
+    /// Its kind_flag: of a structure, whether its members' offsets hold sizes, too.
+    pub flag: bool,
+    /// Its size, or the id of the type that it is another name of.
+    pub size_or_type: u32,
+    pub body: &'a [u8],
 }
 
 impl<'a> Btf<'a> {
@@ -137,6 +141,20 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
+    /// The type with an id; `None` for void, and beyond the last one.
+    pub(crate) fn by_id(&self, id: u32) -> Result<Option<Type<'a>>, BtfError> {
+        self.types()
+            .find(|found| found.as_ref().map_or(true, |found| found.id == id))
+            .transpose()
+    }
+
+    /// A string of the string section.
+    pub(crate) fn string(&self, offset: u32) -> Option<&'a str> {
+        let rest = self.strings.get(offset as usize..)?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        str::from_utf8(&rest[..end]).ok()
+    }
+
     fn types(&self) -> impl Iterator<Item = Result<Type<'a>, BtfError>> {
         let (mut at, mut id) = (0, 0);
         iter::from_fn(move || {
@@ -163,6 +181,8 @@ impl<'a> Btf<'a> {
             id,
             kind,
             name: u32_at(head, 0),
+            flag: info >> 31 != 0,
+            size_or_type: u32_at(head, 8),
             body: slice(self.types, at + TYPE_SIZE, fixed + each * vlen, "a type")?,
         })
     }
@@ -205,10 +225,10 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn blob(types: &[u32], strings: &[u8], layout: &[u8]) -> Vec<u8> {
+    pub fn blob(types: &[u32], strings: &[u8], layout: &[u8]) -> Vec<u8> {
         let type_len = types.len() as u32 * 4;
         let str_len = strings.len() as u32;
         let mut out = vec![];

@@ -3,7 +3,12 @@
 
 use std::{thread, time::Duration};
 
-use crate::{Error, LpmMap, PrefixKey, Value, lpm_map::is, raw_key::RawKey, sys::elements::Batch};
+use crate::{
+    Error, LpmMap, PrefixKey, Value,
+    lpm_map::{ENOTSUPP, is},
+    raw_key::RawKey,
+    sys::elements::Batch,
+};
 
 /// Entries in a batch.
 const BATCH: usize = 4096;
@@ -93,6 +98,46 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// add meanwhile may stay.
     pub fn clear(&self) -> Result<u64, Error> {
         self.remove_within(RawKey::root(self.data_size))
+    }
+
+    /// Removes all entries and returns them, in the map's order: counters are
+    /// read and start again. Entries that others add meanwhile may stay.
+    ///
+    /// LPM_MTRIE returns each entry as it was when it was removed. LPM_TRIE,
+    /// and LPM_MTRIE on kernels whose type has no
+    /// BPF_MAP_LOOKUP_AND_DELETE_BATCH, are read first and cleared then: what
+    /// changes in between is lost.
+    pub fn drain(&self) -> Result<Vec<(K, V)>, Error> {
+        let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
+        let mut drained = vec![];
+        let mut cursor: Option<Vec<u8>> = None;
+        let (mut keys, mut values) = (vec![0; BATCH * key_size], vec![0; BATCH * value_size]);
+        loop {
+            let mut next = vec![0; self.elements.cursor_size()];
+            let batch = self.elements.lookup_and_delete_batch_packed(
+                cursor.as_deref(),
+                &mut keys,
+                &mut values,
+                &mut next,
+            );
+            let found = keys.chunks(key_size).zip(values.chunks(value_size));
+            for (key, value) in found.take(batch.count as usize) {
+                let prefix = self.prefix(&RawKey::from_bytes(key))?;
+                drained.push((prefix, V::from_bytes(value)));
+            }
+            match batch.result {
+                Ok(()) => cursor = Some(next),
+                Err(error) if is(&error, libc::ENOENT) => return Ok(drained),
+                Err(error) if is(&error, ENOTSUPP) => return self.drain_slowly(),
+                Err(error) => return Err(Error::call("take entries out of the map")(error)),
+            }
+        }
+    }
+
+    fn drain_slowly(&self) -> Result<Vec<(K, V)>, Error> {
+        let drained = self.iter().collect::<Result<_, _>>()?;
+        self.clear()?;
+        Ok(drained)
     }
 
     /// The keys are read before the first is removed: the walk goes on from a

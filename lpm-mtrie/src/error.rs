@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 use libc::{E2BIG, EACCES, EEXIST, EINVAL, ENODEV, ENOENT, ENOMEM, ENOSPC, EPERM};
 use thiserror::Error;
 
-use crate::{MapTypeError, sys::prog::Rejected};
+use crate::{MapTypeError, btf::BtfError, sys::prog::Rejected};
 
 /// An error of [`LpmMap`](crate::LpmMap) or [`OuterMap`](crate::OuterMap).
 #[derive(Debug, Error)]
@@ -15,6 +15,9 @@ pub enum Error {
     /// The map type has no number on this kernel.
     #[error(transparent)]
     MapType(#[from] MapTypeError),
+    /// The map's BTF is broken, or newer than this library.
+    #[error("cannot understand the map's BTF: {0}")]
+    Btf(#[from] BtfError),
     /// A call of bpf(2) failed.
     #[error("cannot {what}: {source}{}", hint(source))]
     Call {
@@ -144,8 +147,8 @@ fn hint(error: &io::Error) -> &'static str {
             "; run as root, or with CAP_BPF (and CAP_SYS_ADMIN to open maps by id or name); \
              a frozen or read-only map takes no writes"
         }
-        Some(EACCES) => "; the file's permissions or a security module forbid it",
-        Some(ENOENT) => "; there is no such thing",
+        Some(EACCES) => "; the file is no pin, or its permissions or a security module forbid it",
+        Some(ENOENT) => "; it is not there",
         Some(EEXIST) => "; it is there already",
         Some(ENOSPC) => "; the map is full: create one with more max_entries",
         Some(E2BIG) => "; it is larger than the kernel allows",

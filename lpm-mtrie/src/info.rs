@@ -9,8 +9,13 @@ use std::{
 use aya_obj::generated::bpf_map_info;
 
 use crate::{
-    Error, MapType, kernel,
-    sys::map::{fd_by_id, info, next_id},
+    Error, Layout, MapType,
+    btf::Btf,
+    kernel,
+    sys::{
+        map::{fd_by_id, info, next_id},
+        prog::{btf_blob, btf_fd_by_id},
+    },
 };
 
 /// A map as the kernel describes it.
@@ -52,6 +57,18 @@ pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<MapInfo, Error> {
         memory: field(&text, "memlock").unwrap_or(0),
         frozen: field(&text, "frozen") == Some(1),
     })
+}
+
+/// What the map's BTF says of its values.
+pub(crate) fn value_layout(fd: BorrowedFd<'_>) -> Result<Option<Layout>, Error> {
+    let found = info(fd).map_err(Error::call("read the kernel's description of the map"))?;
+    if found.btf_value_type_id == 0 {
+        return Ok(None);
+    }
+    let what = format!("read the map's BTF, id {}", found.btf_id);
+    let blob = btf_fd_by_id(found.btf_id).and_then(|btf| btf_blob(btf.as_fd()));
+    let blob = blob.map_err(Error::call(what))?;
+    Ok(Btf::parse(&blob).and_then(|btf| Layout::of(&btf, found.btf_value_type_id))?)
 }
 
 /// The number after `name:` in a text of fdinfo.

@@ -17,27 +17,17 @@ const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 /// BPF_F_NO_PREALLOC, which LPM_TRIE requires.
 pub(crate) const NO_PREALLOC: u32 = 1;
 
-/// What there is beyond the commands that every kernel has for LPM_TRIE.
+/// What the running kernel has for a map beyond the commands that every kernel
+/// has for LPM_TRIE ([`LpmMap::features`](crate::LpmMap::features)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// Programs can ask for the length of a match (the kfunc
     /// `bpf_lpm_match_len`): [`longest_match`](crate::LpmMap::longest_match)
     /// and [`covering`](crate::LpmMap::covering) ask once a match, in the kernel.
     pub match_len: bool,
-    /// LPM_MTRIE takes any prefix as the cursor of a batch: walks start and go
-    /// on anywhere, and read key and value of the same entry.
+    /// The map takes any prefix as the cursor of a batch: walks start and go
+    /// on anywhere, and read key and value of the same entry. LPM_TRIE does not.
     pub positions: bool,
-}
-
-impl Features {
-    /// Those of the running kernel. The test for `positions` creates a map of
-    /// one entry for a moment; without the right to do so there are none.
-    pub fn of_this_kernel() -> Self {
-        Self {
-            match_len: match_len().is_some(),
-            positions: positions(),
-        }
-    }
 }
 
 /// What the library needs of the kernel's BTF.
@@ -87,7 +77,9 @@ pub(crate) fn match_len() -> Option<u32> {
     known().ok()?.match_len
 }
 
-/// Whether a batch on LPM_MTRIE goes on from a prefix that is not in the map.
+/// Whether a batch on LPM_MTRIE goes on from a prefix that is not in the map. A
+/// map of one entry, which exists for a moment, shows it; without the right to
+/// create one the answer is no.
 pub(crate) fn positions() -> bool {
     static POSITIONS: OnceLock<bool> = OnceLock::new();
     *POSITIONS

@@ -12,7 +12,7 @@ use std::{
 use aya::maps::{MapData, MapError};
 
 use crate::{
-    Error, MapType, PrefixKey, Value,
+    Error, Features, Layout, MapType, PrefixKey, Value,
     builder::Builder,
     info::{self, MapInfo},
     kernel,
@@ -46,7 +46,8 @@ enum Kind {
     Mtrie,
 }
 
-/// What an update may do.
+/// What an update may do. LPM_TRIE of kernels before 6.13 knows no difference,
+/// and does as with [`Mode::Any`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Add the entry, or replace its value (BPF_ANY).
@@ -177,6 +178,21 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         info::of(self.as_fd())
     }
 
+    /// What the running kernel has for this map.
+    pub fn features(&self) -> Features {
+        Features {
+            match_len: kernel::match_len().is_some(),
+            positions: self.has_positions(),
+        }
+    }
+
+    /// What the bytes of a value mean, if the map was created with BTF that
+    /// says it is an integer, or a structure of integers. Requires
+    /// CAP_SYS_ADMIN where there is BTF.
+    pub fn value_layout(&self) -> Result<Option<Layout>, Error> {
+        info::value_layout(self.as_fd())
+    }
+
     /// Adds the entry, or replaces its value.
     pub fn insert(&self, prefix: &K, value: &V) -> Result<(), Error> {
         self.update(prefix, value, Mode::Any)
@@ -187,14 +203,14 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     pub fn update(&self, prefix: &K, value: &V, mode: Mode) -> Result<(), Error> {
         let key = self.key(prefix)?;
         let value = self.value(value)?;
-        let flags = match mode {
-            Mode::Any => 0,
-            Mode::Add => 1,
-            Mode::Replace => 2,
+        let (flags, what) = match mode {
+            Mode::Any => (0, "set the entry"),
+            Mode::Add => (1, "add the prefix"),
+            Mode::Replace => (2, "replace the value of the prefix"),
         };
         self.elements
             .update(key.bytes(), value, flags)
-            .map_err(Error::call("set the entry"))
+            .map_err(Error::call(what))
     }
 
     /// Removes exactly this prefix; `false` if it was not there.
@@ -214,8 +230,6 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// value ([`Self::get`]) and then told to remove it: a change in between is
     /// not seen in the answer.
     pub fn take(&self, prefix: &K) -> Result<Option<V>, Error> {
-        /// ENOTSUPP of the kernel, which has no name in userspace.
-        const ENOTSUPP: i32 = 524;
         let key = self.key(prefix)?;
         match self.elements.lookup_and_delete(key.bytes(), 0) {
             Ok(value) => Ok(Some(V::from_bytes(&value))),
@@ -289,18 +303,14 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
 /// Pins a map; `what` it is, for the message.
 pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path, what: &str) -> Result<(), Error> {
-    let dots = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().contains(&b'.'));
-    let reason = if dots {
-        " (a BPF file system takes no names with dots)"
-    } else {
-        ""
-    };
-    sys::obj_pin(fd, path).map_err(Error::call(format!(
-        "pin the {what} to {}{reason}",
-        path.display()
-    )))
+    sys::obj_pin(fd, path).map_err(|error| {
+        let elsewhere = if is(&error, libc::EPERM) {
+            ", which must be in a BPF file system, and whose name must have no dots"
+        } else {
+            ""
+        };
+        Error::call(format!("pin the {what} to {}{elsewhere}", path.display()))(error)
+    })
 }
 
 fn check_size(what: &'static str, found: usize, expected: Option<usize>) -> Result<(), Error> {
@@ -327,6 +337,9 @@ fn kind(number: u32) -> Result<Kind, Error> {
         }),
     }
 }
+
+/// ENOTSUPP of the kernel, which has no name in userspace.
+pub(crate) const ENOTSUPP: i32 = 524;
 
 pub(crate) fn is(error: &io::Error, errno: i32) -> bool {
     error.raw_os_error() == Some(errno)

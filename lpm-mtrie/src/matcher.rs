@@ -6,6 +6,8 @@
 //! for the length, looks the prefix of that length up, copies its value, and
 //! asks for the length again: if that is the same, both belong together, and
 //! if not, it starts over.
+//!
+//! The program's context brings the key, and takes the value in its place.
 
 use std::{
     io,
@@ -16,10 +18,11 @@ use aya_obj::generated::{BPF_F_SLEEPABLE, bpf_insn, bpf_prog_type};
 
 use crate::{
     Error, kernel,
+    lpm_map::ENOTSUPP,
     raw_key::RawKey,
     sys::{
         self,
-        prog::{ProgAttr, load, run_syscall_program},
+        prog::{ProgAttr, Rejected, load, run_syscall_program},
     },
 };
 
@@ -35,20 +38,20 @@ const MAX_CONTEXT: usize = u16::MAX as usize;
 #[derive(Debug)]
 pub(crate) struct Matcher {
     program: OwnedFd,
-    value_at: usize,
+    context_size: usize,
     value_size: usize,
 }
 
 impl Matcher {
-    /// `None` where the kernel lacks the kfunc, the caller may not load
-    /// programs, or the map's values do not fit into a program's context.
+    /// `None` where the kernel lacks the kfunc or a JIT, the caller may not
+    /// load such programs, or the map's values do not fit into a context.
     pub fn load(
         map: BorrowedFd<'_>,
         key_size: usize,
         value_size: usize,
     ) -> Result<Option<Self>, Error> {
-        let value_at = key_size.next_multiple_of(8);
-        if value_at + value_size > MAX_CONTEXT {
+        let context_size = key_size.next_multiple_of(8).max(value_size);
+        if context_size > MAX_CONTEXT {
             return Ok(None);
         }
         let Some(kfunc) = kernel::match_len() else {
@@ -58,7 +61,6 @@ impl Matcher {
             sys::raw(map) as i32,
             kfunc as i32,
             key_size as i32,
-            value_at as i32,
             value_size as i32,
         );
         let attr = ProgAttr {
@@ -70,10 +72,10 @@ impl Matcher {
         match load(&attr) {
             Ok(program) => Ok(Some(Self {
                 program,
-                value_at,
+                context_size,
                 value_size,
             })),
-            Err(rejected) if rejected.error.raw_os_error() == Some(libc::EPERM) => Ok(None),
+            Err(rejected) if is_not_for_us(&rejected) => Ok(None),
             Err(rejected) => Err(rejected.into()),
         }
     }
@@ -82,12 +84,15 @@ impl Matcher {
     pub fn longest(&self, key: &RawKey) -> Result<Option<(u32, Vec<u8>)>, Error> {
         let what = "run the program that finds the length of a match";
         for _ in 0..RUNS {
-            let mut context = vec![0; self.value_at + self.value_size];
+            let mut context = vec![0; self.context_size];
             context[..key.bytes().len()].copy_from_slice(key.bytes());
             let answer = run_syscall_program(self.program.as_fd(), &mut context)
                 .map_err(Error::call(what))?;
             match answer as i32 {
-                len @ 0.. => return Ok(Some((len as u32, context.split_off(self.value_at)))),
+                len @ 0.. => {
+                    context.truncate(self.value_size);
+                    return Ok(Some((len as u32, context)));
+                }
                 error if error == -libc::ENOENT => return Ok(None),
                 error if error == -libc::EAGAIN => {}
                 error => return Err(Error::call(what)(io::Error::from_raw_os_error(-error))),
@@ -97,36 +102,47 @@ impl Matcher {
     }
 }
 
-/// The context begins with the key; its value is left at `value_at`. Returns
-/// the length, or a negative errno.
-fn program(map: i32, kfunc: i32, key_size: i32, value_at: i32, value_size: i32) -> Vec<bpf_insn> {
+/// Without CAP_BPF the load fails with -EPERM, and without a JIT with
+/// -ENOTSUPP; without CAP_PERFMON, or locked down, the kernel does not let the
+/// program copy a value.
+fn is_not_for_us(rejected: &Rejected) -> bool {
+    matches!(rejected.error.raw_os_error(), Some(libc::EPERM | ENOTSUPP))
+        || rejected.log.contains("cannot use helper")
+}
+
+/// Returns the length, or a negative errno.
+fn program(map: i32, kfunc: i32, key_size: i32, value_size: i32) -> Vec<bpf_insn> {
     const LOOKUP_ELEM: i32 = 1;
     const PROBE_READ_KERNEL: i32 = 113;
     let mut program = Assembler::default();
     let mut out = vec![];
     let mut retry = vec![];
+    // Where the key is, below the frame pointer.
+    let key_at = -(key_size as u16).next_multiple_of(8).cast_signed();
 
     program.mov(6, 1); // r6: the context
-    program.load32(7, 6); // r7: how much of the key counts
+    for at in (0..-key_at).step_by(8) {
+        program.load64(0, 6, at);
+        program.store64(10, key_at + at, 0);
+    }
+    program.load32(7, 10, key_at); // r7: how much of the key counts
     program.mov_imm(9, TRIES_IN_PROGRAM); // r9: tries left
     let again = program.here();
-    program.store32(6, 7);
-    program.match_len(map, kfunc, key_size);
+    program.store32(10, key_at, 7);
+    program.match_len(map, kfunc, key_at, key_size);
     out.push(program.jump32(op::JSLT, 0, 0));
     program.mov(8, 0); // r8: the length of the match
-    program.store32(6, 8);
-    program.map(1, map);
-    program.mov(2, 6);
+    program.store32(10, key_at, 8);
+    program.map_and_key(map, key_at);
     program.call(LOOKUP_ELEM);
     retry.push(program.jump64(op::JEQ, 0, 0));
     program.mov(3, 0);
     program.mov(1, 6);
-    program.add_imm(1, value_at);
     program.mov_imm(2, value_size);
     program.call(PROBE_READ_KERNEL);
     out.push(program.jump32(op::JSLT, 0, 0));
-    program.store32(6, 7);
-    program.match_len(map, kfunc, key_size);
+    program.store32(10, key_at, 7);
+    program.match_len(map, kfunc, key_at, key_size);
     // What it answers the second time is an answer, too, if it is the same.
     out.push(program.jump32_reg(op::JEQ, 0, 8));
     for jump in retry {
@@ -146,7 +162,9 @@ fn program(map: i32, kfunc: i32, key_size: i32, value_at: i32, value_size: i32) 
 mod op {
     pub const LD_IMM64: u8 = 0x18;
     pub const LDX_W: u8 = 0x61;
+    pub const LDX_DW: u8 = 0x79;
     pub const STX_W: u8 = 0x63;
+    pub const STX_DW: u8 = 0x7b;
     pub const MOV64_K: u8 = 0xb7;
     pub const MOV64_X: u8 = 0xbf;
     pub const ADD64_K: u8 = 0x07;
@@ -198,27 +216,37 @@ impl Assembler {
         self.push(op::ADD64_K, dst, 0, 0, imm);
     }
 
-    fn load32(&mut self, dst: u8, from: u8) {
-        self.push(op::LDX_W, dst, from, 0, 0);
+    fn load32(&mut self, dst: u8, from: u8, off: i16) {
+        self.push(op::LDX_W, dst, from, off, 0);
     }
 
-    fn store32(&mut self, to: u8, src: u8) {
-        self.push(op::STX_W, to, src, 0, 0);
+    fn load64(&mut self, dst: u8, from: u8, off: i16) {
+        self.push(op::LDX_DW, dst, from, off, 0);
     }
 
-    fn map(&mut self, dst: u8, fd: i32) {
-        self.push(op::LD_IMM64, dst, op::PSEUDO_MAP_FD, 0, fd);
+    fn store32(&mut self, to: u8, off: i16, src: u8) {
+        self.push(op::STX_W, to, src, off, 0);
+    }
+
+    fn store64(&mut self, to: u8, off: i16, src: u8) {
+        self.push(op::STX_DW, to, src, off, 0);
+    }
+
+    /// r1: the map; r2: the key on the stack.
+    fn map_and_key(&mut self, map: i32, key_at: i16) {
+        self.push(op::LD_IMM64, 1, op::PSEUDO_MAP_FD, 0, map);
         self.push(0, 0, 0, 0, 0);
+        self.mov(2, 10);
+        self.add_imm(2, key_at.into());
     }
 
     fn call(&mut self, helper: i32) {
         self.push(op::CALL, 0, 0, 0, helper);
     }
 
-    /// r0: what the kfunc says of the key in the context.
-    fn match_len(&mut self, map: i32, kfunc: i32, key_size: i32) {
-        self.map(1, map);
-        self.mov(2, 6);
+    /// r0: what the kfunc says of the key.
+    fn match_len(&mut self, map: i32, kfunc: i32, key_at: i16, key_size: i32) {
+        self.map_and_key(map, key_at);
         self.mov_imm(3, key_size);
         self.push(op::CALL, 0, op::PSEUDO_KFUNC_CALL, 0, kfunc);
     }
@@ -260,7 +288,7 @@ mod tests {
 
     #[test]
     fn every_jump_ends_inside_the_program_and_not_in_a_constant() {
-        let insns = program(3, 4, 8, 8, 4);
+        let insns = program(3, 4, 20, 4);
         let jumps = insns
             .iter()
             .enumerate()
@@ -279,7 +307,7 @@ mod tests {
 
     #[test]
     fn kfunc_and_map_are_marked_as_such() {
-        let insns = program(3, 77, 8, 8, 4);
+        let insns = program(3, 77, 8, 4);
         let kfuncs = insns
             .iter()
             .filter(|insn| insn.code == op::CALL && insn.src_reg() == op::PSEUDO_KFUNC_CALL);

@@ -30,9 +30,9 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// and added again meanwhile, it may be that of a shorter prefix. The call
     /// fails with [`Error::Busy`] if the longest match changes again and again.
     ///
-    /// Elsewhere, or without the right to load programs, each possible length
-    /// is tried: up to two calls for each bit of the key, and the answer is
-    /// right if nothing changes meanwhile.
+    /// Elsewhere, or without CAP_BPF and CAP_PERFMON, each possible length is
+    /// tried: up to two calls for each bit of the key, and the answer is right
+    /// if nothing changes meanwhile.
     pub fn longest_match(&self, key: impl Into<K>) -> Result<Option<(K, V)>, Error> {
         let key = self.wanted(&key.into());
         let found = self.longest_raw(&key)?;

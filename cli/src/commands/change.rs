@@ -74,7 +74,7 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
 }
 
 pub fn load(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
-    let entries = input::read(file, target.style, target.info.data_size)?;
+    let entries = input::read(file, &target.style, target.info.data_size)?;
     let done = target.map.insert_all(entries)?;
     count(out, "loaded", done)?;
     Ok(Outcome::Found)

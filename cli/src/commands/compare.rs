@@ -45,7 +45,7 @@ impl Changes {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
     }
 
-    fn print(&self, style: Style, out: &mut Output) -> Result<()> {
+    fn print(&self, style: &Style, out: &mut Output) -> Result<()> {
         let olds = self.changed.iter().map(|(old, _)| (old, false));
         let news = self.changed.iter().map(|(_, new)| (new, true));
         let mut lines: Vec<(&Entry, bool)> = self
@@ -69,14 +69,14 @@ fn held_by(target: &Target) -> Result<Table> {
 }
 
 fn said_by(file: &File, target: &Target) -> Result<Table> {
-    let entries = input::read(file, target.style, target.info.data_size)?;
+    let entries = input::read(file, &target.style, target.info.data_size)?;
     Ok(entries.into_iter().collect())
 }
 
 pub fn diff(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     let new = said_by(file, target)?;
     let changes = Changes::between(&held_by(target)?, &new);
-    changes.print(target.style, out)?;
+    changes.print(&target.style, out)?;
     Ok(Outcome::found_if(changes.is_empty()))
 }
 
@@ -130,7 +130,7 @@ pub fn watch(
     while count.is_none_or(|count| looks < count) {
         thread::sleep(interval);
         let new = held_by(target)?;
-        Changes::between(&old, &new).print(target.style, out)?;
+        Changes::between(&old, &new).print(&target.style, out)?;
         out.flush()?;
         old = new;
         looks += 1;

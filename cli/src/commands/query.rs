@@ -30,7 +30,7 @@ fn ask(
     out: &mut Output,
     question: impl Fn(BytePrefix) -> Result<Option<Entry>>,
 ) -> Result<Outcome> {
-    let style = target.style;
+    let style = &target.style;
     let keys: Result<Vec<_>> = texts.iter().map(|text| target.key(text)).collect();
     let mut all_found = true;
     for (text, key) in texts.iter().zip(keys?) {
@@ -61,7 +61,7 @@ fn ask(
 pub fn covering(target: &Target, key: &str, out: &mut Output) -> Result<Outcome> {
     let found = target.map.covering(target.key(key)?)?;
     for entry in &found {
-        out.entry(entry, target.style)?;
+        out.entry(entry, &target.style)?;
     }
     Ok(Outcome::found_if(!found.is_empty()))
 }
@@ -69,7 +69,7 @@ pub fn covering(target: &Target, key: &str, out: &mut Output) -> Result<Outcome>
 pub fn covered(target: &Target, key: &str, out: &mut Output) -> Result<Outcome> {
     let mut any = false;
     for entry in target.map.covered(&target.key(key)?) {
-        out.entry(&entry?, target.style)?;
+        out.entry(&entry?, &target.style)?;
         any = true;
     }
     Ok(Outcome::found_if(any))

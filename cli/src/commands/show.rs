@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use lpm_mtrie::{Features, MapType, PrefixKey};
+use lpm_mtrie::{MapType, PrefixKey};
 use serde_json::json;
 
 use crate::{
@@ -20,8 +20,8 @@ pub fn dump(target: &Target, format: Option<Format>, out: &mut Output) -> Result
     for entry in target.map.iter() {
         let entry = entry?;
         match format {
-            Some(format) if !out.json => out.line(&line(&entry, format, target.style))?,
-            _ => out.entry(&entry, target.style)?,
+            Some(format) if !out.json => out.line(&line(&entry, format, &target.style))?,
+            _ => out.entry(&entry, &target.style)?,
         }
     }
     Ok(Outcome::Found)
@@ -34,7 +34,7 @@ pub fn stats(target: &Target, out: &mut Output) -> Result<Outcome> {
     }
     let entries: u64 = lengths.values().sum();
     let info = &target.info;
-    let features = Features::of_this_kernel();
+    let features = target.map.features();
     let map_type = if info.map_type == MapType::LPM_TRIE {
         "lpm_trie"
     } else {

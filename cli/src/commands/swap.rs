@@ -26,7 +26,7 @@ pub fn swap(target: &Target, outer: &str, replace: &Replace, out: &mut Output) -
     };
     let outer = OuterMap::<Bytes, BytePrefix, Bytes>::from_pin(path)?;
     let slot = slot(replace.slot, outer.key_size())?;
-    let entries = input::read(&replace.file, target.style, target.info.data_size)?;
+    let entries = input::read(&replace.file, &target.style, target.info.data_size)?;
     let info = &target.info;
     let needed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let new = LpmMap::<BytePrefix, Bytes>::builder(&info.name)

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands on programs: load with the verifier's log, and test run.
+//! The bpf(2) commands on programs and BTF: load with the verifier's log, test
+//! run, and BTF that is loaded.
 
 use std::{
     ffi::CStr,
-    io,
+    io, mem,
     os::fd::{BorrowedFd, OwnedFd},
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_cmd, bpf_insn, bpf_prog_type};
+use aya_obj::generated::{bpf_attach_type, bpf_btf_info, bpf_cmd, bpf_insn, bpf_prog_type};
 
 use super::{address, attr, bpf, bpf_fd, raw};
 
@@ -120,6 +121,38 @@ pub fn load_btf(blob: &[u8]) -> Result<OwnedFd, Rejected> {
     attr.__bindgen_anon_7.btf_log_level = 1;
     // SAFETY: the kernel reads `blob` and writes to the log, both within the lengths given.
     unsafe { bpf_fd(bpf_cmd::BPF_BTF_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
+}
+
+/// BPF_BTF_GET_FD_BY_ID.
+pub fn btf_fd_by_id(id: u32) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
+    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    unsafe { bpf_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) }
+}
+
+/// BPF_OBJ_GET_INFO_BY_FD on BTF: the blob.
+pub fn btf_blob(fd: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    // The first call says how long it is.
+    let mut blob = vec![0; btf_read(fd, &mut [])?];
+    let size = btf_read(fd, &mut blob)?;
+    blob.truncate(size);
+    Ok(blob)
+}
+
+/// Fills `blob`, as far as it goes, and returns the size of all.
+fn btf_read(fd: BorrowedFd<'_>, blob: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: `bpf_btf_info` is a C struct of integers; all zeros is a value of it.
+    let mut info: bpf_btf_info = unsafe { mem::zeroed() };
+    info.btf = address(blob.as_mut_ptr());
+    info.btf_size = blob.len() as u32;
+    let mut attr = attr();
+    attr.info.bpf_fd = raw(fd);
+    attr.info.info_len = mem::size_of::<bpf_btf_info>() as u32;
+    attr.info.info = address(&raw mut info);
+    // SAFETY: the kernel reads and writes `info`, and writes at most `btf_size` bytes to `blob`.
+    unsafe { bpf(bpf_cmd::BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(info.btf_size as usize)
 }
 
 /// Input of a test run. `data` is the packet, `ctx` the context where the

@@ -8,8 +8,10 @@ pub const U64: u32 = 2;
 pub const KEY: u32 = 5;
 /// `struct { struct bpf_spin_lock lock; u32 rest; }`
 pub const LOCKED: u32 = 7;
+/// `struct { u64 packets; u32 errors; }`
+pub const COUNTS: u32 = 8;
 /// An id beyond the last type.
-pub const NO_SUCH: u32 = 8;
+pub const NO_SUCH: u32 = 9;
 
 const INT: u32 = 1 << 24;
 const ARRAY: u32 = 3 << 24;
@@ -52,6 +54,17 @@ pub fn blob() -> Vec<u8> {
             name("rest"),
             U32,
             32,
+        ],
+        vec![
+            name("counts"),
+            STRUCT | 2,
+            16,
+            name("packets"),
+            U64,
+            0,
+            name("errors"),
+            U32,
+            64,
         ],
     ]
     .concat();

@@ -14,14 +14,6 @@ pub use lpm_mtrie::sys::prog::*;
 
 use super::{address, attr, bpf_fd, raw};
 
-/// BPF_BTF_GET_FD_BY_ID.
-pub fn btf_fd_by_id(id: u32) -> io::Result<OwnedFd> {
-    let mut attr = attr();
-    attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
-    // SAFETY: this command takes no addresses, and answers with a new descriptor.
-    unsafe { bpf_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) }
-}
-
 /// BPF_RAW_TRACEPOINT_OPEN: attached until the descriptor is closed.
 pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     let mut attr = attr();

@@ -4,6 +4,7 @@
 
 use std::{
     env, fs,
+    os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
+use raw_bpf::{RawMap, sys, sys::map::MapAttr};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -18,8 +20,10 @@ use super::{
     pinning::Pin,
 };
 use crate::{
-    check,
+    btf_blob, check,
     harness::{Test, Type},
+    maps::{self, IPV4, Shape},
+    prefix::v4,
     random::Random,
 };
 
@@ -28,6 +32,7 @@ pub const TESTS: &[Test] = &[
     Test::both("cli_dumps_what_it_loads", round_trip),
     Test::both("cli_creates_maps_of_all_kinds", creates),
     Test::both("cli_sets_and_deletes", sets),
+    Test::both("cli_writes_fields_by_name", fields),
     Test::both("cli_diffs_and_replaces", replaces),
     Test::both("cli_swaps_a_whole_table", swaps),
     Test::both("cli_stats", stats),
@@ -230,6 +235,41 @@ fn sets(on: Type) -> Result<()> {
     check::equal(all(&map)?, vec![(net("10.0.0.0/8"), 1)], "what is left")
 }
 
+/// The map's BTF says that values are structures of integers.
+fn fields(on: Type) -> Result<()> {
+    let pin = Pin::new("cli_fields");
+    let btf = sys::prog::load_btf(&btf_blob::blob())?;
+    let shape = Shape { value: 16, ..IPV4 };
+    let map = RawMap::create(&MapAttr {
+        btf_fd: btf.as_raw_fd() as u32,
+        btf_key_type_id: btf_blob::KEY,
+        btf_value_type_id: btf_blob::COUNTS,
+        ..maps::attr(on, shape)
+    })?;
+    sys::obj_pin(map.fd(), pin.path())?;
+    let path = text(pin.path())?;
+    let prefix = "10.0.0.0/8";
+    expect(&["set", path, prefix, "errors=1,packets=7"], 0, "")?;
+    let printed = format!("{prefix} {prefix} packets=7,errors=1\n");
+    expect(&["lookup", path, prefix], 0, &printed)?;
+    let value = map.lookup(&v4([10, 0, 0, 0], 8), 0)?;
+    let want = [&7u64.to_ne_bytes()[..], &1u32.to_ne_bytes(), &[0; 4]].concat();
+    check::equal(value, want, "the bytes")?;
+    let run = lpm(&["dump", path, "--json"])?;
+    let want = json!({
+        "prefix": prefix, "length": 8, "value": { "packets": 7, "errors": 1 },
+    });
+    check::equal(json_lines(&run.out)?, vec![want], "an object in JSON")?;
+    for format in ["text", "csv", "json"] {
+        let dump = lpm(&["dump", path, "--format", format])?;
+        let list = file(&format!("cli_fields.{format}"), &dump.out)?;
+        expect(&["diff", path, text(&list)?], 0, "")?;
+    }
+    let run = lpm(&["set", path, prefix, "7"])?;
+    check::equal(run.status, 2, "a number")?;
+    check::holds(run.err.contains("packets=N,errors=N"), &run.err)
+}
+
 fn replaces(on: Type) -> Result<()> {
     let (pin, map) = pinned(on, "cli_diffs")?;
     for (prefix, value) in [("10.0.0.0/8", 1), ("11.0.0.0/8", 2), ("12.0.0.0/8", 3)] {
@@ -405,7 +445,7 @@ fn errors(on: Type) -> Result<()> {
         (
             vec!["dump", "/sys/fs/bpf/nothing"],
             3,
-            vec!["/sys/fs/bpf/nothing", "no such"],
+            vec!["/sys/fs/bpf/nothing", "lpm create"],
         ),
         (
             vec!["dump", "name:nothing"],
@@ -421,7 +461,7 @@ fn errors(on: Type) -> Result<()> {
         (
             vec!["create", "/tmp/x", "--key", "ipv4"],
             3,
-            vec!["pin the map to /tmp/x"],
+            vec!["pin the map to /tmp/x", "BPF file system"],
         ),
         (vec!["create", "/sys/fs/bpf/x"], 2, vec!["--key ipv4"]),
     ] {

@@ -28,7 +28,7 @@ pub const TESTS: &[Test] = &[
     Test::both("library_keys_of_all_kinds", kinds),
     Test::both("library_iter_leaves_nothing_out", iter),
     Test::both("library_loads_in_batches", loads),
-    Test::both("library_removes_subtrees", removes),
+    Test::both("library_removes_subtrees_and_drains", removes),
     Test::both("library_update_modes_and_take", updates),
     Test::both("library_opens_by_pin_id_and_name", opens),
     Test::both("library_creates_or_opens_a_pin", pins),
@@ -225,7 +225,9 @@ fn removes(on: Type) -> Result<()> {
         expected.0.retain(|other, _| !prefix.contains(other));
         check::equal(all(&map)?, expected.in_order()?, &why)?;
     }
-    Ok(())
+    let expected = Expected::fill(&map, 400, &mut random)?.in_order()?;
+    check::equal(map.drain()?, expected, "all that there was")?;
+    check::equal(map.drain()?, vec![], "none is left")
 }
 
 fn updates(on: Type) -> Result<()> {

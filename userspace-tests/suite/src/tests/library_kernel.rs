@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Result, bail};
 use ipnet::Ipv4Net;
-use lpm_mtrie::{Error, Features, PrefixKey, Value};
+use libc::{EEXIST, ENOENT};
+use lpm_mtrie::{Error, Mode, PrefixKey, Value};
 use raw_bpf::RawMap;
 
 use super::library::{Expected, Routes, clustered, net, routes};
@@ -27,6 +28,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("library_kernel_walks_from_anywhere", walks_from_anywhere),
     Test::mtrie("library_kernel_reads_one_entry", reads_one_entry),
     Test::mtrie("library_kernel_takes_one_entry", takes_one_entry),
+    Test::mtrie("library_kernel_drains_what_it_removes", drains),
 ];
 
 fn needs(there: bool, what: &str) -> Result<()> {
@@ -34,9 +36,8 @@ fn needs(there: bool, what: &str) -> Result<()> {
 }
 
 fn tells_the_length(on: Type) -> Result<()> {
-    let features = Features::of_this_kernel();
-    needs(features.match_len, "the kfunc bpf_lpm_match_len")?;
     let map = routes(on, 1000)?;
+    needs(map.features().match_len, "the kfunc bpf_lpm_match_len")?;
     let mut random = Random::new(21);
     let expected = Expected::fill(&map, 400, &mut random)?;
     for _ in 0..500 {
@@ -83,9 +84,8 @@ fn while_it_comes_and_goes(map: &Routes, look: impl FnMut() -> Result<()>) -> Re
 }
 
 fn match_of_one_moment(on: Type) -> Result<()> {
-    let features = Features::of_this_kernel();
-    needs(features.match_len, "the kfunc bpf_lpm_match_len")?;
     let map = routes(on, 10)?;
+    needs(map.features().match_len, "the kfunc bpf_lpm_match_len")?;
     let (outer, inner) = ((net(OUTER.0), OUTER.1), (net(INNER.0), INNER.1));
     let address = net("10.1.2.3/32");
     while_it_comes_and_goes(&map, || match map.longest_match(address) {
@@ -96,9 +96,8 @@ fn match_of_one_moment(on: Type) -> Result<()> {
 }
 
 fn walks_from_anywhere(on: Type) -> Result<()> {
-    let features = Features::of_this_kernel();
-    needs(features.positions, "positions as cursors of batches")?;
     let map = routes(on, 1000)?;
+    needs(map.features().positions, "positions as cursors of batches")?;
     let mut random = Random::new(22);
     let expected = Expected::fill(&map, 400, &mut random)?;
     let in_order = expected.in_order()?;
@@ -125,9 +124,8 @@ fn key(prefix: &Ipv4Net) -> Vec<u8> {
 
 /// Key and value are of the same entry: never the value of the outer prefix.
 fn reads_one_entry(on: Type) -> Result<()> {
-    let features = Features::of_this_kernel();
-    needs(features.positions, "positions as cursors of batches")?;
     let map = routes(on, 10)?;
+    needs(map.features().positions, "positions as cursors of batches")?;
     let inner = net(INNER.0);
     while_it_comes_and_goes(&map, || {
         match map.get(&inner)? {
@@ -156,4 +154,44 @@ fn takes_one_entry(on: Type) -> Result<()> {
     check::equal(map.take(&net(OUTER.0))?, Some(8), "the other one")?;
     let rest: Vec<_> = map.iter().collect::<Result<_, _>>()?;
     check::equal(rest, vec![], "none is left")
+}
+
+/// A counter goes up while the map is drained again and again: the counts that
+/// were drained and the rest are all that there were.
+fn drains(on: Type) -> Result<()> {
+    let map = routes(on, 10)?;
+    let raw = RawMap::new(map.as_fd())?;
+    let none = raw.lookup_and_delete_batch(None, 4);
+    check::errno(none.result, ENOENT, "BPF_MAP_LOOKUP_AND_DELETE_BATCH")?;
+
+    let all: Vec<_> = (1..=2000u64).collect();
+    let prefix = net(INNER.0);
+    let stop = AtomicBool::new(false);
+    let drained = thread::scope(|scope| {
+        let drained = scope.spawn(|| -> Result<Vec<u64>, Error> {
+            let mut drained = vec![];
+            // Relaxed: it says only that no more come.
+            while !stop.load(Ordering::Relaxed) {
+                drained.extend(map.drain()?.into_iter().map(|(_, value)| value));
+            }
+            Ok(drained)
+        });
+        let sent = all.iter().try_for_each(|value| -> Result<()> {
+            loop {
+                match map.update(&prefix, value, Mode::Add) {
+                    Ok(()) => return Ok(()),
+                    // The one before is still there: the other thread alone removes it.
+                    Err(error) if error.errno() == Some(EEXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        });
+        while sent.is_ok() && map.contains(&prefix)? {}
+        stop.store(true, Ordering::Relaxed);
+        match drained.join() {
+            Ok(drained) => sent.and(Ok(drained?)),
+            Err(_) => bail!("the thread that drains the map panicked"),
+        }
+    })?;
+    check::equal(drained, all, "each value was drained once")
 }
