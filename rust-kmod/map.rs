@@ -304,13 +304,7 @@ impl Operations for LpmMtrie {
         Some((prefixlen, unsafe { Value::new(value, reader) }))
     }
 
-    fn take(
-        &self,
-        _map: &RawMap,
-        key: Key<'_>,
-        to: Sink<'_>,
-        alloc: &mut Allocator<'_>,
-    ) -> Result {
+    fn take(&self, _map: &RawMap, key: Key<'_>, to: Sink<'_>, alloc: &mut Allocator<'_>) -> Result {
         self.with_prefix(key, |prefix| {
             self.writers.write(alloc, |writer| {
                 // SAFETY: As in `update()`.

@@ -226,7 +226,7 @@ fn a_walk_visits_what_stays_once_and_in_order() {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let [a, b, c, d] = random.to_be_bytes();
             // Between the prefixes that stay.
-            let (len, data) = (17 + u32::from(d) % 16, [10, a % 8, 64 | b % 8, c]);
+            let (len, data) = (17 + u32::from(d) % 16, [10, a % 8, 64 | (b % 8), c]);
             if d & 64 == 0 {
                 put(&trie, &mut heap, len, data);
             } else {
