@@ -106,8 +106,8 @@ impl LpmMtrie {
     fn find<const N: usize>(&self, key: Key<'_>, _reader: &Reader) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
         let prefixlen = prefixlen(key).ok()?;
-        // SAFETY: `_reader` is evidence of a section of RCU or RCU Tasks Trace, and entries wait for
-        // both.
+        // SAFETY: `_reader` is evidence of a section of RCU or RCU Tasks Trace, and entries wait
+        // for both.
         if let Some(found) = unsafe { self.trie.match_without_nodes(prefixlen, data) } {
             return Some(found?.value_ptr());
         }

@@ -88,8 +88,8 @@ impl Trie {
     /// Calls `visit` with the entries that follow `position` in order, the first ones if it is
     /// `None`, until that returns `false`. `position` need not have an entry.
     ///
-    /// It may return earlier, but visits an entry if there is one: to go on, walk from the prefix of
-    /// the last one. One descent for many entries, no allocation.
+    /// It may return earlier, but visits an entry if there is one: to go on, walk from the prefix
+    /// of the last one. One descent for many entries, no allocation.
     pub fn walk<'e>(
         &'e self,
         reader: &'e Reader,
@@ -187,8 +187,8 @@ impl Trie {
 }
 
 impl Descent<'_> {
-    /// Whether the descent to `prefix` ended at a leaf, or at a node that it does not lead into, and
-    /// what is there follows `prefix`.
+    /// Whether the descent to `prefix` ended at a leaf, or at a node that it does not lead into,
+    /// and what is there follows `prefix`.
     fn leads_past(&self, geometry: &Geometry, prefix: Prefix<'_>) -> bool {
         match self.end {
             // It covers the prefix, or is in the 1-branch where the prefix is in the 0-branch. If
