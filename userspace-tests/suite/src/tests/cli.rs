@@ -459,9 +459,9 @@ fn errors(on: Type) -> Result<()> {
             vec!["/tmp/no_such_file"],
         ),
         (
-            vec!["create", "/tmp/x", "--key", "ipv4"],
+            vec!["create", "/tmp/lpm_no_pin", "--key", "ipv4"],
             3,
-            vec!["pin the map to /tmp/x", "BPF file system"],
+            vec!["pin the map to /tmp/lpm_no_pin", "BPF file system"],
         ),
         (vec!["create", "/sys/fs/bpf/x"], 2, vec!["--key ipv4"]),
     ] {
