@@ -123,7 +123,13 @@ fn answers(on: Type) -> Result<()> {
         Some((prefix, value)) => format!("{key} {prefix} {value}\n"),
         None => format!("{key} no match\n"),
     });
-    check::equal(run.out, want.collect::<String>(), "lookup")?;
+    let want: String = want.collect();
+    check::equal(&run.out, &want, "lookup")?;
+    let list = file("cli_keys.txt", &texts.join("\n"))?;
+    let piped = command(&["lookup", map_arg, "-"])?
+        .stdin(fs::File::open(list)?)
+        .output()?;
+    check::equal(String::from_utf8(piped.stdout)?, want, "keys from a pipe")?;
 
     let run = lpm(&[&["--json", "get", map_arg][..], &texts].concat())?;
     let want = keys.iter().map(|key| match expected.0.get(key) {
