@@ -80,7 +80,12 @@ fn field(text: &str, name: &str) -> Option<u64> {
 }
 
 fn name(info: &bpf_map_info) -> String {
-    let bytes: Vec<u8> = info.name.iter().map(|byte| *byte as u8).collect();
+    // C's char, which has a sign on some CPUs.
+    let bytes: Vec<u8> = info
+        .name
+        .iter()
+        .flat_map(|char| char.to_ne_bytes())
+        .collect();
     let name = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(name).into_owned()
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Questions about keys: lookup, get, covering, covered.
 
+use std::io;
+
 use lpm_mtrie::BytePrefix;
 use serde_json::json;
 
 use crate::{
-    failure::{Outcome, Result},
+    failure::{Failure, Outcome, Result},
     output::{Output, Paint, object},
-    target::{Entry, Target},
+    target::{Entry, Style, Target},
 };
 
 pub fn lookup(target: &Target, keys: &[String], out: &mut Output) -> Result<Outcome> {
@@ -23,39 +25,59 @@ pub fn get(target: &Target, keys: &[String], out: &mut Output) -> Result<Outcome
     })
 }
 
-/// One line a key: the key, the prefix, the value. All keys are read first.
+/// One line a key: the key, the prefix, the value. Keys of the command line are
+/// all read first; those of standard input are answered one by one.
 fn ask(
     target: &Target,
     texts: &[String],
     out: &mut Output,
     question: impl Fn(BytePrefix) -> Result<Option<Entry>>,
 ) -> Result<Outcome> {
-    let style = &target.style;
-    let keys: Result<Vec<_>> = texts.iter().map(|text| target.key(text)).collect();
     let mut all_found = true;
-    for (text, key) in texts.iter().zip(keys?) {
+    let mut answer = |text: &str, key| -> Result<()> {
         let found = question(key)?;
         all_found &= found.is_some();
-        match &found {
-            _ if out.json => {
-                let mut answer = match &found {
-                    Some(entry) => object(entry, style),
-                    None => json!({ "prefix": null, "length": null, "value": null }),
-                };
-                answer["key"] = text.as_str().into();
-                out.object(&answer)?;
+        print(text, found.as_ref(), &target.style, out)
+    };
+    if texts == ["-"] {
+        for (n, line) in io::stdin().lines().enumerate() {
+            let line = line
+                .map_err(|error| Failure::System(format!("cannot read standard input: {error}")))?;
+            let text = line.trim();
+            if text.is_empty() {
+                continue;
             }
-            Some((prefix, value)) => {
-                let prefix = out.paint(Paint::Prefix, &style.key.format(prefix));
-                out.line(&format!("{text} {prefix} {}", style.value.format(value)))?;
-            }
-            None => {
-                let none = out.paint(Paint::Faint, "no match");
-                out.line(&format!("{text} {none}"))?;
-            }
+            let key = target
+                .key(text)
+                .map_err(|failure| Failure::usage(format!("line {}: {failure}", n + 1)))?;
+            answer(text, key)?;
+        }
+    } else {
+        let keys: Result<Vec<_>> = texts.iter().map(|text| target.key(text)).collect();
+        for (text, key) in texts.iter().zip(keys?) {
+            answer(text, key)?;
         }
     }
     Ok(Outcome::found_if(all_found))
+}
+
+fn print(text: &str, found: Option<&Entry>, style: &Style, out: &mut Output) -> Result<()> {
+    if out.json {
+        let mut answer = match found {
+            Some(entry) => object(entry, style),
+            None => json!({ "prefix": null, "length": null, "value": null }),
+        };
+        answer["key"] = text.into();
+        return out.object(&answer);
+    }
+    let answer = match found {
+        Some((prefix, value)) => {
+            let prefix = out.paint(Paint::Prefix, &style.key.format(prefix));
+            format!("{prefix} {}", style.value.format(value))
+        }
+        None => out.paint(Paint::Faint, "no match"),
+    };
+    out.line(&format!("{text} {answer}"))
 }
 
 pub fn covering(target: &Target, key: &str, out: &mut Output) -> Result<Outcome> {

@@ -123,7 +123,13 @@ fn answers(on: Type) -> Result<()> {
         Some((prefix, value)) => format!("{key} {prefix} {value}\n"),
         None => format!("{key} no match\n"),
     });
-    check::equal(run.out, want.collect::<String>(), "lookup")?;
+    let want: String = want.collect();
+    check::equal(&run.out, &want, "lookup")?;
+    let list = file("cli_keys.txt", &texts.join("\n"))?;
+    let piped = command(&["lookup", map_arg, "-"])?
+        .stdin(fs::File::open(list)?)
+        .output()?;
+    check::equal(String::from_utf8(piped.stdout)?, want, "keys from a pipe")?;
 
     let run = lpm(&[&["--json", "get", map_arg][..], &texts].concat())?;
     let want = keys.iter().map(|key| match expected.0.get(key) {
@@ -459,9 +465,9 @@ fn errors(on: Type) -> Result<()> {
             vec!["/tmp/no_such_file"],
         ),
         (
-            vec!["create", "/tmp/x", "--key", "ipv4"],
+            vec!["create", "/tmp/lpm_no_pin", "--key", "ipv4"],
             3,
-            vec!["pin the map to /tmp/x", "BPF file system"],
+            vec!["pin the map to /tmp/lpm_no_pin", "BPF file system"],
         ),
         (vec!["create", "/sys/fs/bpf/x"], 2, vec!["--key ipv4"]),
     ] {
