@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The project's verbs, as thin wrappers around scripts and cargo; `make help` lists them.
+# The project's verbs, as thin wrappers around scripts and cargo. `make help` lists those
+# marked "##!", `make help-all` all, under the headings "##@".
 
 programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli
 # A shell started before rustup was installed lacks its directory.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
-help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+help: ## the most useful verbs
+	@sed -n 's/^\([a-z0-9-]*\):.*##! /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: setup ## main demonstration: look up real packets in a BGP table (TABLE=file for your own, ARGS=options)
+help-all: ##! all verbs, grouped
+	@sed -n 's/^##@ /\n/p; s/^\([a-z0-9-]*\):.*##!\{0,1\} /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+##@ Show
+
+demo: setup ##! main demonstration: look up real packets in a BGP table (TABLE=file for your own, ARGS=options)
 	scripts/kernel base
 	$(programs)
 	scripts/demo $(if $(TABLE),'$(TABLE)') $(if $(ARGS),-- $(ARGS))
@@ -19,15 +25,17 @@ tour: setup ## a map's life cycle step by step: reference counts, and the kernel
 	$(programs)
 	scripts/vm -- target/x86_64-unknown-linux-musl/release/suite --tour
 
-vm: setup ## shell in the test machine (scripts/vm -- COMMAND runs a single command)
+vm: setup ##! shell in the test machine (scripts/vm -- COMMAND runs a single command)
 	scripts/kernel base
 	$(programs)
 	scripts/vm
 
-test: setup ## lint, core, fuzz, kunit, suite and suite-debug; the last line is "N passed, N failed"
+##@ Test
+
+test: setup ##! lint, core, fuzz, kunit, suite and suite-debug; the last line is "N passed, N failed"
 	scripts/test
 
-lint: ## rustfmt, clippy, gofmt, shellcheck, checkpatch
+lint: ##! rustfmt, clippy, gofmt, shellcheck, checkpatch
 	scripts/lint
 
 core: ## cargo tests, on the host
@@ -62,11 +70,15 @@ torture: ## torture test of the suite on the debug kernel, for TORTURE_SECONDS (
 torture-kcsan: ## concurrency tests of the suite on a KCSAN kernel, which detects data races
 	scripts/test torture-kcsan
 
-bench: ## in-kernel benchmark against LPM_TRIE (user-mode Linux); writes results/ (ARGS=--quick, or see scripts/bench --help)
+##@ Measure
+
+bench: ##! in-kernel benchmark against LPM_TRIE (user-mode Linux); writes results/ (ARGS=--quick, or see scripts/bench --help)
 	scripts/bench $(ARGS)
 
 bench-core: setup ## benchmark of the core against other crates, on the host; writes results/ (ARGS='--tables bgp4', or a filter)
 	scripts/bench-core $(ARGS)
+
+##@ Test for longer
 
 fuzz-vm: setup ## fuzzer of the suite, in the test machine, for SECONDS (default 600; SEED=number repeats a run)
 	scripts/kernel base
@@ -77,6 +89,8 @@ fuzz-vm: setup ## fuzzer of the suite, in the test machine, for SECONDS (default
 selftests: setup ## the kernel's own map tests, on the patched and the unpatched kernel
 	scripts/selftests
 
+##@ Series
+
 series-in-tree: ## write the in-tree form of the series to target/series-in-tree (scripts/series --help: how to change a patch)
 	scripts/series in-tree
 
@@ -86,10 +100,12 @@ series-check: ## checkpatch, codespell, rustfmt and kernel-doc on the series (sc
 series-check-all: ## every check of the series: also builds of each patch, configurations, sparse, coccinelle, rustdoc, arm64 (1 h)
 	scripts/series-check all
 
+##@ Build
+
 setup: ## install missing tools, saying what and why
 	scripts/setup
 
-kernel: ## fetch, patch, configure and build Linux and the module (LINUX_SRC=tree or tarball)
+kernel: ##! fetch, patch, configure and build Linux and the module (LINUX_SRC=tree or tarball)
 	scripts/kernel base
 
 kernel-debug: ## the same with kconfig/debug.config
@@ -97,7 +113,7 @@ kernel-debug: ## the same with kconfig/debug.config
 
 module: kernel ## same as kernel; rebuilds only the module if the kernel is up to date
 
-user: ## build the static programs: machine-init, suite, demo, lpm
+user: ##! build the static programs: machine-init, suite, demo, lpm
 	$(programs)
 
 fmt: ## format the Rust sources
@@ -106,4 +122,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; the cache keeps kernels and downloads
 	rm -rf target
 
-.PHONY: help demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help help-all demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
