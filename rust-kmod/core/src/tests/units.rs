@@ -461,7 +461,7 @@ fn a_prefix_that_comes_and_goes_retires_little() {
             }
         }
     }
-    assert!(worst <= 1_024, "{worst} bytes for a pair");
+    assert!(worst <= 192, "{worst} bytes for a pair");
     std::eprintln!("at most {worst} bytes for a pair");
 }
 
