@@ -49,6 +49,7 @@ mod tools;
 mod torture;
 mod values_in_programs;
 mod walks;
+mod whole_table;
 
 use crate::{command, fault_injection, harness::Test, kernel_module};
 
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Test> {
         map_fields::TESTS,
         matched_length::TESTS,
         walks::TESTS,
+        whole_table::TESTS,
         helpers::TESTS,
         inner::TESTS,
         inner_sleepable::TESTS,
