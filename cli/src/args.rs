@@ -96,7 +96,7 @@ pub enum Command {
     Lookup {
         /// Pin, id:N or name:X
         map: String,
-        /// Addresses, or prefixes; - alone reads them from standard input, one a line
+        /// Addresses, or prefixes; a single - reads them from standard input, one a line
         #[arg(required = true, value_name = "ADDR")]
         keys: Vec<String>,
     },
@@ -104,7 +104,7 @@ pub enum Command {
     Get {
         /// Pin, id:N or name:X
         map: String,
-        /// Prefixes; - alone reads them from standard input, one a line
+        /// Prefixes; a single - reads them from standard input, one a line
         #[arg(required = true, value_name = "PREFIX")]
         keys: Vec<String>,
     },

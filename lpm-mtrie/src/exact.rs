@@ -55,7 +55,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     }
 
     /// Whether get_next_key knows the key. After one that is not there it
-    /// gives the first key, which is behind `key` only if `key` is before all.
+    /// gives the first key, which follows `key` only if `key` precedes all.
     fn walk_passes(&self, key: &RawKey) -> Result<bool, Error> {
         let Some(first) = self.next_key(None)? else {
             return Ok(false);

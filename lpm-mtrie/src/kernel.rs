@@ -86,7 +86,7 @@ pub(crate) fn positions() -> bool {
         .get_or_init(|| matches!(mtrie(), Ok(Some(mtrie)) if try_position(mtrie).unwrap_or(false)))
 }
 
-/// Behind the position of the shortest prefix nothing follows; a kernel that
+/// Nothing follows the position of the shortest prefix; a kernel that
 /// takes the cursor for an unknown key starts over and finds the entry.
 fn try_position(mtrie: MapType) -> io::Result<bool> {
     let attr = MapAttr {

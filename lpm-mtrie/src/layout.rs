@@ -53,7 +53,7 @@ impl Layout {
     }
 }
 
-/// The type behind its names.
+/// The type that the names stand for.
 fn resolve<'a>(btf: &Btf<'a>, mut id: u32) -> Result<Option<Type<'a>>, BtfError> {
     for _ in 0..MOST_NAMES {
         match btf.by_id(id)? {

@@ -15,7 +15,7 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::both("attribute_log_names_the_attribute", names_the_attribute),
-    Test::both("attribute_log_is_empty_where_the_type_refuses", empty),
+    Test::both("attribute_log_is_empty_if_the_type_rejects", empty),
     Test::both("attribute_log_bad_buffers", bad_buffers),
 ];
 

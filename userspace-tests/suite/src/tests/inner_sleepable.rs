@@ -30,7 +30,7 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[Test::mtrie(
-    "inner_values_held_by_a_sleepable_program_stay_their_key_s",
+    "inner_values_held_by_a_sleepable_program_keep_their_key",
     held,
 )];
 

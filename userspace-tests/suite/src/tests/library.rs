@@ -5,7 +5,7 @@
 //! These run on every kernel, whose ways the library chooses from;
 //! `library_kernel` has what it gains on kernels that have more.
 
-use std::{collections::BTreeMap, fs, os::fd::AsFd, path::Path};
+use std::{collections::BTreeMap, fs, io, os::fd::AsFd, path::Path};
 
 use anyhow::{Context, Result, bail};
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -21,10 +21,15 @@ use crate::{
     model::{ANY, Model},
     prefix::Prefix,
     random::Random,
+    unprivileged::{CAP_BPF, errno_with},
 };
 
 pub const TESTS: &[Test] = &[
     Test::both("library_answers_as_the_model", answers),
+    Test::both(
+        "library_matches_without_the_right_to_load_programs",
+        without_rights,
+    ),
     Test::both("library_keys_of_all_kinds", kinds),
     Test::both("library_iter_leaves_nothing_out", iter),
     Test::both("library_loads_in_batches", loads),
@@ -124,6 +129,31 @@ fn answers(on: Type) -> Result<()> {
             let covered: Vec<_> = map.covered(&key).collect::<Result<_, _>>()?;
             check::equal(covered, expected.covered(&key)?, &why("covered"))?;
         }
+    }
+    Ok(())
+}
+
+/// An open map answers whoever has its descriptor.
+fn without_rights(on: Type) -> Result<()> {
+    let map = routes(on, 10)?;
+    let (outer, inner) = (net("10.0.0.0/8"), net("10.1.0.0/16"));
+    map.insert_all([(outer, 8), (inner, 16)])?;
+    let want = vec![(inner, 16), (outer, 8)];
+    // A value cannot be copied without CAP_PERFMON, nor a program loaded without CAP_BPF.
+    for (capabilities, what) in [(CAP_BPF, "CAP_BPF alone"), (0, "no capability")] {
+        let errno = errno_with(capabilities, || {
+            let wrong = |text: String| io::Error::other(text);
+            let map = Routes::from_fd(map.as_fd().try_clone_to_owned()?)
+                .map_err(|error| wrong(error.to_string()))?;
+            match map.covering(net("10.1.2.3/32")) {
+                Ok(found) if found == want => Ok(()),
+                other => {
+                    eprintln!("with {what}: {other:?}");
+                    Err(wrong(format!("{other:?}")))
+                }
+            }
+        })?;
+        check::equal(errno, 0, what)?;
     }
     Ok(())
 }

@@ -180,7 +180,7 @@ fn drains(on: Type) -> Result<()> {
             loop {
                 match map.update(&prefix, value, Mode::Add) {
                     Ok(()) => return Ok(()),
-                    // The one before is still there: the other thread alone removes it.
+                    // The one before is still there: only the other thread removes it.
                     Err(error) if error.errno() == Some(EEXIST) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -30,15 +30,15 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("lock_refuses_its_holder_in_a_syscall", |on| {
+    Test::mtrie("lock_recursion_is_detected_in_a_syscall", |on| {
         reentered(on, syscalls)
     }),
-    Test::mtrie("lock_refuses_its_holder_in_a_program", |on| {
+    Test::mtrie("lock_recursion_is_detected_in_a_program", |on| {
         reentered(on, programs)
     }),
-    Test::mtrie("lock_refuses_its_holder_in_a_tracepoint", tracepoint),
-    Test::mtrie("lock_of_two_maps_crosswise", crosswise),
-    Test::mtrie("lock_beside_a_perf_event", perf_event),
+    Test::mtrie("lock_recursion_is_detected_in_a_tracepoint", tracepoint),
+    Test::mtrie("lock_abba_is_detected", crosswise),
+    Test::mtrie("lock_next_to_a_perf_event", perf_event),
 ];
 
 /// `enum count` of bpf/reenter.bpf.c.

@@ -49,6 +49,7 @@ mod tools;
 mod torture;
 mod values_in_programs;
 mod walks;
+mod whole_table;
 
 use crate::{command, fault_injection, harness::Test, kernel_module};
 
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Test> {
         map_fields::TESTS,
         matched_length::TESTS,
         walks::TESTS,
+        whole_table::TESTS,
         helpers::TESTS,
         inner::TESTS,
         inner_sleepable::TESTS,
@@ -128,13 +130,13 @@ pub fn runnable() -> Vec<Test> {
 
 /// Whether a test inserts or removes the module, or reads its references.
 fn needs_module(name: &str) -> bool {
-    name.contains("module") || name == "references_as_the_tour_tells"
+    name.contains("module") || name == "references_match_the_tour"
 }
 
 /// Whether a test runs bpftool, or what scripts/tools has built.
 fn needs_programs_of_the_host(name: &str) -> bool {
     let mut those = tools::TESTS.iter().chain(kernel_map_tests::TESTS);
-    those.any(|test| test.name == name) && name != "tools_aya_s_loader_refuses_the_number"
+    those.any(|test| test.name == name) && name != "tools_aya_loader_rejects_unknown_type"
 }
 
 fn name_and_leave_out(tests: &mut Vec<Test>, needs: fn(&str) -> bool, why: &str) {

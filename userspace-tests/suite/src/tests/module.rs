@@ -22,9 +22,9 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::mtrie("module_reference_per_map", per_map),
-    Test::mtrie("module_reference_by_pin_alone", pin_alone),
-    Test::mtrie("module_reference_by_program_alone", program_alone),
-    Test::mtrie("module_reference_by_template_alone", template_alone),
+    Test::mtrie("module_reference_by_a_pin_only", pin_alone),
+    Test::mtrie("module_reference_by_a_program_only", program_alone),
+    Test::mtrie("module_reference_by_a_template_only", template_alone),
     Test::mtrie(
         "module_no_reference_left_by_failed_creations",
         failed_creations,

@@ -32,7 +32,7 @@ pub const TESTS: &[Test] = &[
         init_fails,
     ),
     Test::mtrie(
-        "module_second_provider_s_map_is_refused_by_the_first_one_s_template",
+        "module_map_of_another_provider_is_rejected_by_a_template",
         second_provider,
     ),
 ];

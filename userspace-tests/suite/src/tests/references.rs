@@ -33,12 +33,12 @@ pub const TESTS: &[Test] = &[
     Test::both("references_pin_get_unpin", pin_get_unpin),
     Test::both("references_fd_by_id", fd_by_id),
     Test::both("references_inner_map_and_template", inner),
-    Test::both("references_held_by_a_pin_alone", pin_alone),
-    Test::both("references_held_by_a_program_alone", program_alone),
-    Test::both("references_held_by_a_link_alone", link_alone),
-    Test::both("references_held_by_an_outer_map_alone", outer_alone),
+    Test::both("references_held_by_a_pin_only", pin_alone),
+    Test::both("references_held_by_a_program_only", program_alone),
+    Test::both("references_held_by_a_link_only", link_alone),
+    Test::both("references_held_by_an_outer_map_only", outer_alone),
     // Each step of it checks the counters and the functions that it names.
-    Test::mtrie("references_as_the_tour_tells", |on| {
+    Test::mtrie("references_match_the_tour", |on| {
         tour::run(on, &mut io::sink())
     }),
 ];

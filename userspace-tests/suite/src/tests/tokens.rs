@@ -17,7 +17,7 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::both("token_grants_the_type", grants),
-    Test::both("token_by_the_type_s_name", by_name),
+    Test::both("token_by_the_name_of_the_type", by_name),
     Test::both("token_grants_another_type", another_type),
     Test::both("token_grants_another_command", another_command),
 ];

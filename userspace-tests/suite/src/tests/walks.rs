@@ -39,10 +39,7 @@ pub const TESTS: &[Test] = &[
         "element_iterator_while_the_map_is_rewritten",
         iterator_while_rewritten,
     ),
-    Test::mtrie(
-        "element_iterator_outlives_its_map_s_descriptors",
-        iterator_alone,
-    ),
+    Test::mtrie("element_iterator_keeps_its_map", iterator_alone),
     Test::mtrie("bpffs_file_lists_all", bpffs_file),
 ];
 
