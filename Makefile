@@ -2,7 +2,7 @@
 #
 # The project's verbs; each is one line that a script or cargo does. `make help`.
 
-programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli
+programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli -p 'example-*'
 # A shell that was open before rustup came does not know its directory.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
@@ -97,7 +97,7 @@ kernel-debug: ## the same with kconfig/debug.config
 
 module: kernel ## the module alone, where the kernel is built already
 
-user: ## the static programs: machine-init, suite, demo, lpm
+user: ## the static programs: machine-init, suite, demo, lpm, examples
 	$(programs)
 
 fmt: ## format the Rust sources
