@@ -32,7 +32,7 @@
 //! | say what a value is                       | [`Value`]: every [`bytemuck::Pod`], [`Bytes`] |
 //! | replace a table as a whole                | [`OuterMap`] |
 //! | know what the kernel can do               | [`Features`] |
-//! | load and attach programs that use LPM_MTRIE | [`Loader`], [`Hook`] |
+//! | load and attach programs with such maps   | [`Loader`], [`Hook`] |
 //! | use the type with aya's own maps          | [`MapType`] and [`map`] |
 
 #![warn(missing_docs)]

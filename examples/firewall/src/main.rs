@@ -27,16 +27,16 @@ fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let [source, port, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else {
         bail!("'{line}' is no rule; expected SOURCE PORT VERDICT, such as: 10.0.0.0/8 53 100/s");
     };
-    let source = match source.parse().with_context(|| format!("'{source}'"))? {
+    let source: IpNet = source
+        .parse()
+        .with_context(|| format!("'{source}' is no prefix"))?;
+    let source = match source {
         IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
         IpNet::V6(net) => net,
     };
-    let port: u32 = match port {
+    let port: u16 = match port {
         "any" => 0,
-        port => port
-            .parse::<u16>()
-            .with_context(|| format!("port '{port}'"))?
-            .into(),
+        port => port.parse().with_context(|| format!("port '{port}'"))?,
     };
     let limit = match (verdict, verdict.strip_suffix("/s")) {
         ("pass", _) => u64::MAX,
@@ -45,7 +45,8 @@ fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
         _ => bail!("'{verdict}' is no verdict; expected pass, drop, or packets a second: 100/s"),
     };
     // `struct key` of the program: all of the port counts, and a prefix of the source.
-    let data = [&port.to_be_bytes()[..], &source.addr().octets()].concat();
+    let port = u32::from(port).to_be_bytes();
+    let data = [&port[..], &source.addr().octets()].concat();
     let key = BytePrefix::new(&data, 32 + u32::from(source.prefix_len()))?;
     let rule = Rule {
         limit,

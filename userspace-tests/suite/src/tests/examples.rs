@@ -8,6 +8,7 @@ use std::{
     mem,
     net::{IpAddr, Ipv4Addr, UdpSocket},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Instant,
 };
@@ -19,7 +20,15 @@ use crate::{
     harness::{Test, Type},
 };
 
-pub const TESTS: &[Test] = &[Test::mtrie("example_firewall_drops_what_it_says", firewall)];
+pub const TESTS: &[Test] = &[
+    Test::mtrie("example_firewall_drops_what_it_says", firewall),
+    Test::mtrie(
+        "example_count_by_prefix_counts_the_longest",
+        count_by_prefix,
+    ),
+    Test::mtrie("example_path_policy_denies_what_it_says", path_policy),
+    Test::mtrie("example_route_by_as_counts_both_ends", route_by_as),
+];
 
 /// An example that has attached its program, and does its work until Enter is pressed.
 struct Example {
@@ -210,4 +219,109 @@ fn firewall(_: Type) -> Result<()> {
         .collect();
     check::equal(firewall.end()?, expected, "what each rule did")?;
     check::equal(arriving([127, 1, 1, 1], 7001, 3)?, 3, "the end of it")
+}
+
+fn count_by_prefix(_: Type) -> Result<()> {
+    let prefixes = sample("count-by-prefix/prefixes.txt");
+    let ready = "5 prefixes on lo; Enter prints the top talkers, Ctrl-D ends it";
+    let counter = Example::start("count-by-prefix", &["lo", &prefixes], ready)?;
+    for (source, packets) in [
+        ([127, 1, 2, 3], 3),
+        ([127, 1, 3, 3], 2),
+        ([127, 0, 0, 1], 1),
+    ] {
+        check::equal(arriving(source, 7000, packets)?, packets, "all arrive")?;
+    }
+    for source in ["2001:db8::1", "2001:db9::1"] {
+        send(&udp(source.parse()?, "2001:db8::2".parse()?, 7000)?)?;
+    }
+    // An Ethernet header of 14 bytes, IPv4's of 20, UDP's of 8, and the text; IPv6's has
+    // 40. One IPv6 packet matches no prefix, one prefix no packet.
+    let v4 = 14 + 20 + 8 + "packet".len();
+    let expected = [
+        (3 * v4, 3, "127.1.2.0/24"),
+        (2 * v4, 2, "127.1.0.0/16"),
+        (14 + 40 + 8, 1, "2001:db8::/32"),
+        (v4, 1, "127.0.0.0/8"),
+    ];
+    let expected =
+        expected.map(|(bytes, packets, prefix)| format!("{bytes:>12} {packets:>12} {prefix}\n"));
+    let expected = format!(
+        "{:>12} {:>12} prefix\n{}",
+        "bytes",
+        "packets",
+        expected.concat()
+    );
+    check::equal(counter.end()?, expected, "the top talkers")
+}
+
+fn path_policy(_: Type) -> Result<()> {
+    let vault = Path::new("/run/vault");
+    let public = vault.join("public");
+    // With a NUL, the one just fits into 256 bytes, and the other does not.
+    let [longest, too_long] = [255, 256].map(|size| {
+        let slash = public.as_os_str().len() + 1;
+        public.join("x".repeat(size - slash))
+    });
+    let [secret, note, beside] = [
+        vault.join("secret"),
+        public.join("note"),
+        vault.with_file_name("vault-beside"),
+    ];
+    fs::create_dir_all(&public)?;
+    for path in [&secret, &note, &longest, &too_long, &beside] {
+        fs::write(path, "text")?;
+    }
+    let rules = sample("path-policy/rules.txt");
+    let policy = Example::start("path-policy", &[&rules], "2 rules; Enter ends it")?;
+    for (path, allowed, why) in [
+        (secret.as_path(), false, "what is in the vault is denied"),
+        (&note, true, "the longer rule allows"),
+        (&longest, true, "255 bytes"),
+        (&too_long, false, "256 bytes are denied"),
+        (&beside, true, "no rule"),
+        (vault, true, "the directory itself has no slash at its end"),
+    ] {
+        match fs::File::open(path) {
+            opened if allowed => drop(check::ok(opened, why)?),
+            opened => check::errno(opened, libc::EACCES, why)?,
+        }
+    }
+    let expected = "deny  /run/vault/: 1 opens\nallow /run/vault/public/: 2 opens\n";
+    check::equal(
+        policy.end()?.as_str(),
+        expected,
+        "how often each rule decided",
+    )?;
+    check::ok(fs::File::open(secret), "the end of it").map(drop)
+}
+
+fn route_by_as(_: Type) -> Result<()> {
+    let table = sample("route-by-as/table.txt");
+    let router = Example::start(
+        "route-by-as",
+        &["lo", &table],
+        "8 prefixes on lo; Enter ends it",
+    )?;
+    for (source, destination, packets) in [
+        ("1.1.1.1", "8.8.8.8", 4),
+        ("8.8.8.8", "9.9.9.9", 2),
+        ("2606:4700:4700::1111", "2001:4860:4860::8888", 1),
+        ("2001:db8::1", "2620:fe::fe", 1),
+        ("192.0.2.1", "1.1.1.1", 2),
+    ] {
+        for _ in 0..packets {
+            send(&udp(source.parse()?, destination.parse()?, 7000)?)?;
+        }
+    }
+    let expected = [(13335, 5, 2), (15169, 2, 5), (0, 3, 0), (19281, 0, 3)];
+    let expected = expected.map(|(origin, from, to)| format!("{origin:>10} {from:>12} {to:>12}\n"));
+    let expected = format!(
+        "{:>10} {:>12} {:>12}\n{}",
+        "AS",
+        "from",
+        "to",
+        expected.concat()
+    );
+    check::equal(router.end()?, expected, "the counts")
 }
