@@ -3,7 +3,7 @@
 # The project's verbs, as thin wrappers around scripts and cargo. `make help` lists those
 # marked "##!", `make help-all` all, under the headings "##@".
 
-programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli
+programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli -p 'example-*'
 # A shell started before rustup was installed lacks its directory.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
@@ -113,7 +113,7 @@ kernel-debug: ## the same with kconfig/debug.config
 
 module: kernel ## same as kernel; rebuilds only the module if the kernel is up to date
 
-user: ##! build the static programs: machine-init, suite, demo, lpm
+user: ##! build the static programs: machine-init, suite, demo, lpm, examples
 	$(programs)
 
 fmt: ## format the Rust sources

@@ -10,7 +10,7 @@ cache=${LPM_MTRIE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lpm-mtrie}
 # The kernels of this checkout: links into the cache, created by scripts/kernel.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 kernels=$root/target/kernels
-# The static programs that run in the test machine: machine-init, suite, demo, lpm.
+# The static programs that run in the test machine: machine-init, suite, demo, lpm, examples.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 programs=${CARGO_TARGET_DIR:-$root/target}/x86_64-unknown-linux-musl/release
 # The same for 64-bit Arm.

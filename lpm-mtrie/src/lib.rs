@@ -32,11 +32,12 @@
 //! | say what a value is                       | [`Value`]: every [`bytemuck::Pod`], [`Bytes`] |
 //! | replace a table as a whole                | [`OuterMap`] |
 //! | know what the kernel can do               | [`Features`] |
-//! | load BPF programs that use LPM_MTRIE      | [`Loader`] |
+//! | load and attach programs with such maps   | [`Loader`], [`Hook`] |
 //! | use the type with aya's own maps          | [`MapType`] and [`map`] |
 
 #![warn(missing_docs)]
 
+mod attach;
 pub mod btf;
 mod builder;
 mod bulk;
@@ -61,6 +62,7 @@ pub mod sys;
 mod value;
 mod walk;
 
+pub use attach::{AttachError, Hook, Link};
 pub use builder::Builder;
 pub use error::Error;
 pub use info::MapInfo;

@@ -13,8 +13,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A loaded [`Program`] is a descriptor; pin it and open it with aya's
-//! `Xdp::from_pin` and its like to attach it by aya's calls.
+//! A loaded [`Program`] is a descriptor. [`Program::attach`] knows the most
+//! common places; for others pin it and open it with aya's `KProbe::from_pin`
+//! and its like.
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands on programs and BTF: load with the verifier's log, test
-//! run, and BTF that is loaded.
+//! The bpf(2) commands on programs and BTF: load with the verifier's log, links,
+//! test run, and BTF that is loaded.
 
 use std::{
     ffi::CStr,
@@ -108,6 +108,35 @@ pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
     // SAFETY: every address is of a buffer borrowed for the whole call, with its length beside it;
     // the kernel writes to the log alone, within `log_size`.
     unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
+}
+
+/// What a link attaches to.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// A cgroup's directory, or a perf event.
+    Fd(BorrowedFd<'a>),
+    /// A network interface (XDP, tcx).
+    Interface(u32),
+    /// What the program was loaded for (tracing, LSM, iterators).
+    AsLoaded,
+}
+
+/// BPF_LINK_CREATE: attached until the descriptor is closed.
+pub fn link_create(
+    prog: BorrowedFd<'_>,
+    target: Target<'_>,
+    attach_type: bpf_attach_type,
+) -> io::Result<OwnedFd> {
+    let mut attr = attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = raw(prog);
+    attr.link_create.__bindgen_anon_2.target_fd = match target {
+        Target::Fd(fd) => raw(fd),
+        Target::Interface(index) => index,
+        Target::AsLoaded => 0,
+    };
+    attr.link_create.attach_type = attach_type as u32;
+    // SAFETY: this command takes no addresses for these attach types.
+    unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
 }
 
 /// BPF_BTF_LOAD.

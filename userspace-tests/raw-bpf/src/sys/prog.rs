@@ -8,7 +8,7 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd},
 };
 
-use aya_obj::generated::{bpf_attach_type, bpf_cmd};
+use aya_obj::generated::bpf_cmd;
 
 pub use lpm_mtrie::sys::prog::*;
 
@@ -21,35 +21,6 @@ pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<Owne
     attr.raw_tracepoint.prog_fd = raw(prog);
     // SAFETY: the kernel reads the NUL-terminated `name`.
     unsafe { bpf_fd(bpf_cmd::BPF_RAW_TRACEPOINT_OPEN, &mut attr) }
-}
-
-/// What a link attaches to.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// A cgroup's directory, or a perf event.
-    Fd(BorrowedFd<'a>),
-    /// A network interface (XDP, tcx).
-    Interface(u32),
-    /// What the program was loaded for (tracing, LSM, iterators).
-    AsLoaded,
-}
-
-/// BPF_LINK_CREATE: attached until the descriptor is closed.
-pub fn link_create(
-    prog: BorrowedFd<'_>,
-    target: Target<'_>,
-    attach_type: bpf_attach_type,
-) -> io::Result<OwnedFd> {
-    let mut attr = attr();
-    attr.link_create.__bindgen_anon_1.prog_fd = raw(prog);
-    attr.link_create.__bindgen_anon_2.target_fd = match target {
-        Target::Fd(fd) => raw(fd),
-        Target::Interface(index) => index,
-        Target::AsLoaded => 0,
-    };
-    attr.link_create.attach_type = attach_type as u32;
-    // SAFETY: this command takes no addresses for these attach types.
-    unsafe { bpf_fd(bpf_cmd::BPF_LINK_CREATE, &mut attr) }
 }
 
 /// BPF_ITER_CREATE: a file whose reading runs an iterator program over all objects.

@@ -13,6 +13,7 @@ mod create;
 pub mod differential;
 mod elements;
 mod enough_memory;
+mod examples;
 mod faults;
 mod faults_life;
 mod footprint;
@@ -98,6 +99,7 @@ pub fn all() -> Vec<Test> {
         library::TESTS,
         library_kernel::TESTS,
         cli::TESTS,
+        examples::TESTS,
         tools::TESTS,
         kernel_map_tests::TESTS,
         module::TESTS,

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Loads the rules of a file, runs the firewall on an interface until Enter is pressed,
+//! and prints what each rule did.
+
+use std::{env, fs, io};
+
+use anyhow::{Context, Result, bail};
+use bytemuck::{Pod, Zeroable};
+use ipnet::{IpNet, Ipv6Net};
+use lpm_mtrie::{BytePrefix, Hook, Loader, LpmMap};
+
+const ELF: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/firewall.bpf.o"));
+
+/// `struct rule` of the program.
+#[derive(Clone, Copy, Default, Pod, Zeroable)]
+#[repr(C)]
+struct Rule {
+    limit: u64,
+    second: u64,
+    packets: u64,
+    passed: u64,
+    dropped: u64,
+}
+
+/// `SOURCE PORT VERDICT`: a prefix, a number or `any`, and `pass`, `drop` or `N/s`.
+fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
+    let [source, port, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+        bail!("'{line}' is no rule; expected SOURCE PORT VERDICT, such as: 10.0.0.0/8 53 100/s");
+    };
+    let source: IpNet = source
+        .parse()
+        .with_context(|| format!("'{source}' is no prefix"))?;
+    let source = match source {
+        IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
+        IpNet::V6(net) => net,
+    };
+    let port: u16 = match port {
+        "any" => 0,
+        port => port.parse().with_context(|| format!("port '{port}'"))?,
+    };
+    let limit = match (verdict, verdict.strip_suffix("/s")) {
+        ("pass", _) => u64::MAX,
+        ("drop", _) => 0,
+        (_, Some(number)) => number.parse().with_context(|| format!("'{verdict}'"))?,
+        _ => bail!("'{verdict}' is no verdict; expected pass, drop, or packets a second: 100/s"),
+    };
+    // `struct key` of the program: all of the port counts, and a prefix of the source.
+    let port = u32::from(port).to_be_bytes();
+    let data = [&port[..], &source.addr().octets()].concat();
+    let key = BytePrefix::new(&data, 32 + u32::from(source.prefix_len()))?;
+    let rule = Rule {
+        limit,
+        ..Rule::default()
+    };
+    Ok((key, rule))
+}
+
+fn main() -> Result<()> {
+    let [_, interface, path] = &env::args().collect::<Vec<_>>()[..] else {
+        bail!("usage: example-firewall INTERFACE RULES");
+    };
+    let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+
+    let object = Loader::new().load(ELF)?;
+    let rules = LpmMap::<BytePrefix, Rule>::from_aya(object.map("rules")?)?;
+    let mut loaded = vec![];
+    for line in lines {
+        let (key, rule) = parse(line).with_context(|| path.clone())?;
+        rules.insert(&key, &rule)?;
+        loaded.push((line, key));
+    }
+
+    let _link = object
+        .load_program("firewall")?
+        .attach(Hook::Xdp(interface))?;
+    println!("{} rules on {interface}; Enter ends it", loaded.len());
+    io::stdin().read_line(&mut String::new())?;
+
+    for (line, key) in loaded {
+        let rule = rules.get(&key)?.context("the rule is gone")?;
+        println!("{line}: {} passed, {} dropped", rule.passed, rule.dropped);
+    }
+    Ok(())
+}
