@@ -83,12 +83,12 @@ fn replaced_under_packets(on: Type) -> Result<()> {
             let (id, bytes) = (old.info()?.id, memory(&old)? + memory(&new)?);
             // With the last reference.
             old = new;
-            wait::until("the old table to be freed", || match fd_by_id(id) {
+            wait::until("the old table to be released", || match fd_by_id(id) {
                 Err(error) => Ok(error.raw_os_error() == Some(ENOENT)),
                 Ok(_) => Ok(false),
             })?;
             println!(
-                "  swapped in {} µs, the old one freed within {} ms; both held {} KiB",
+                "  swapped in {} µs, the old one released within {} ms; both held {} KiB",
                 swapped.as_micros(),
                 start.elapsed().as_millis(),
                 bytes >> 10
