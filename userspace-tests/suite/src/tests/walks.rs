@@ -65,10 +65,7 @@ impl Walk {
     }
 
     fn fill(&self, elements: &[Element]) -> Result<()> {
-        for (key, value) in elements {
-            self.lpm.update(key, value, ANY)?;
-        }
-        Ok(())
+        check::ok(self.lpm.update_batch(elements, ANY).result, "fill")
     }
 
     fn run(&self, program: &str) -> Result<u32> {
