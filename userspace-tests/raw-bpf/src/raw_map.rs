@@ -54,7 +54,7 @@ impl<F: AsFd> RawMap<F> {
     }
 
     /// All keys by [`Elements::next_key`], at most `limit`: a map that repeats a
-    /// key would go on for ever.
+    /// key would go on forever.
     pub fn keys(&self, limit: usize) -> io::Result<Vec<Vec<u8>>> {
         let mut keys: Vec<Vec<u8>> = vec![];
         while keys.len() < limit {

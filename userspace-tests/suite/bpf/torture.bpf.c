@@ -130,7 +130,7 @@ static __always_inline void check_value(__u64 *found, int len, struct key *key, 
 }
 
 /* The value is the one of exactly this key. Stops after eight elements on average: the
- * verifier would follow a counter for ever.
+ * verifier would follow a counter forever.
  */
 static long visit(void *map, const struct key *key, __u64 *value, void *ctx)
 {
