@@ -122,6 +122,24 @@ int change_while_walking(struct __sk_buff *skb)
 	return bpf_for_each_map_elem(&lpm, change, &walk, 0);
 }
 
+/* Deletes the element at hand and inserts one ahead of the walk. */
+static long run_ahead(void *map, const struct key *key, __u64 *value, void *ctx)
+{
+	struct key next = *key;
+	__u64 new = 1;
+
+	next.data[2]++;
+	bpf_map_delete_elem(&lpm, key);
+	bpf_map_update_elem(&lpm, &next, &new, BPF_NOEXIST);
+	return 0;
+}
+
+SEC("classifier")
+int keep_running_ahead(struct __sk_buff *skb)
+{
+	return bpf_for_each_map_elem(&lpm, run_ahead, (void *)0, 0);
+}
+
 struct seq_file;
 
 struct bpf_iter_meta {

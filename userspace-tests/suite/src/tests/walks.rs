@@ -34,6 +34,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("for_each_callback_writes_values", writes_values),
     Test::mtrie("for_each_callback_deletes_its_element", deletes),
     Test::mtrie("for_each_callback_changes_the_map", changes),
+    Test::mtrie("for_each_visits_at_most_max_entries", runs_ahead),
     Test::mtrie("element_iterator_reads_all", iterator_reads_all),
     Test::mtrie(
         "element_iterator_while_the_map_is_rewritten",
@@ -178,6 +179,13 @@ fn changes(on: Type) -> Result<()> {
         expected,
         "not what was inserted behind the walk or deleted ahead of it, but the rest as it is",
     )
+}
+
+fn runs_ahead(on: Type) -> Result<()> {
+    let walk = Walk::new(on, 64)?;
+    walk.fill(&[(v4([10, 0, 0, 0], 24), value(0))])?;
+    let visited = walk.run("keep_running_ahead")?;
+    check::equal(visited, 64, "visited, of 256 that were there in turn")
 }
 
 fn iterator_reads_all(on: Type) -> Result<()> {
