@@ -15,26 +15,63 @@ use lpm_mtrie::MapType;
 
 use crate::contract;
 
-/// A test: its name, the map types it applies to, and its function.
+/// A test: its name, where it runs, and its function.
 #[derive(Clone, Copy)]
 pub struct Test {
     pub name: &'static str,
     types: Types,
+    on_debug: bool,
+    needs: Option<Need>,
     run: fn(Type) -> Result<()>,
 }
 
 impl Test {
     /// A test of behaviour that LPM_MTRIE shares with LPM_TRIE; it runs on both types.
     pub const fn both(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
-        let types = Types::Both;
-        Self { name, types, run }
+        Self::new(name, Types::Both, run)
     }
 
     /// A test of LPM_MTRIE only, or one that compares it with LPM_TRIE.
     pub const fn mtrie(name: &'static str, run: fn(Type) -> Result<()>) -> Self {
-        let types = Types::Mtrie;
-        Self { name, types, run }
+        Self::new(name, Types::Mtrie, run)
     }
+
+    const fn new(name: &'static str, types: Types, run: fn(Type) -> Result<()>) -> Self {
+        Self {
+            name,
+            types,
+            on_debug: true,
+            needs: None,
+            run,
+        }
+    }
+
+    /// Omits the test with `--debug`: it takes long there, and its subject is not the code in the
+    /// kernel, or not its lifetimes, locks and failures.
+    pub const fn not_on_debug(mut self) -> Self {
+        self.on_debug = false;
+        self
+    }
+
+    /// Omits the test on machines without this.
+    pub const fn needing(mut self, need: Need) -> Self {
+        self.needs = Some(need);
+        self
+    }
+
+    pub fn needs(&self, need: Need) -> bool {
+        self.needs == Some(need)
+    }
+}
+
+/// What not every machine has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    FaultInjection,
+    /// The map type's module, to insert, remove, or count its references.
+    Module,
+    /// bpftool, or what scripts/tools has built.
+    HostPrograms,
 }
 
 /// The map types that a test applies to.
@@ -157,6 +194,13 @@ pub fn unmatched<'a>(cases: &[Case], filters: &'a [String]) -> Option<&'a String
 /// The cases on LPM_MTRIE.
 pub fn own(mut cases: Vec<Case>) -> Vec<Case> {
     cases.retain(|case| !matches!(case.kind, Kind::Trie));
+    cases
+}
+
+/// The cases for the debug kernel.
+pub fn on_debug(cases: Vec<Case>) -> Vec<Case> {
+    let mut cases = own(cases);
+    cases.retain(|case| case.test.on_debug);
     cases
 }
 

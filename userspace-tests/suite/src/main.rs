@@ -4,6 +4,7 @@
 //! ```text
 //! suite [FILTER…]         run the tests whose names begin with one of the filters
 //! suite --own [FILTER…]   omit the runs on LPM_TRIE
+//! suite --debug [FILTER…] the same, and omit tests not meant for the debug kernel
 //! suite --list [FILTER…]  list the tests
 //! suite --tour            show a map's life cycle, step by step
 //! suite --bench           time lookups by a program
@@ -56,19 +57,24 @@ use anyhow::Result;
 fn main() -> ExitCode {
     let (options, filters): (Vec<_>, Vec<_>) =
         env::args().skip(1).partition(|arg| arg.starts_with('-'));
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    match options[..] {
+        ["--tour"] => {
+            let result = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
+            return ended("the tour", result);
+        }
+        ["--bench"] => return ended("the benchmark", bench::run()),
+        _ => {}
+    }
     let cases = harness::select(&tests::runnable(), &filters);
     if let Some(filter) = harness::unmatched(&cases, &filters) {
         eprintln!("no test that can run on this machine has a name that begins with {filter}");
         return ExitCode::from(2);
     }
-    match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match options[..] {
         [] => harness::run(&cases),
         ["--own"] => harness::run(&harness::own(cases)),
-        ["--tour"] => {
-            let result = harness::Type::lpm_mtrie().and_then(|on| tour::run(on, &mut io::stdout()));
-            ended("the tour", result)
-        }
-        ["--bench"] => ended("the benchmark", bench::run()),
+        ["--debug"] => harness::run(&harness::on_debug(cases)),
         ["--list"] => {
             for case in cases {
                 println!("{}", case.name());
@@ -76,7 +82,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         _ => {
-            eprintln!("usage: suite [--list | --own | --tour | --bench] [FILTER…]");
+            eprintln!("usage: suite [--list | --own | --debug | --tour | --bench] [FILTER…]");
             ExitCode::from(2)
         }
     }

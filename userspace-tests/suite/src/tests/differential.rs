@@ -31,7 +31,7 @@ pub const TESTS: &[Test] = &[
         random_streams(on, Spread::Sparse)
     }),
     Test::mtrie("differential_edges", |on| random_streams(on, Spread::Edges)),
-    Test::mtrie("differential_announced", announced_streams),
+    Test::mtrie("differential_announced", announced_streams).not_on_debug(),
 ];
 
 /// More entries than a stream inserts.

@@ -52,105 +52,103 @@ mod values_in_programs;
 mod walks;
 mod whole_table;
 
-use crate::{command, fault_injection, harness::Test, kernel_module};
+use crate::{
+    command, fault_injection,
+    harness::{Need, Test},
+    kernel_module,
+};
 
 /// In the order in which they run: the module's comings and goings last.
 pub fn all() -> Vec<Test> {
+    let faults = |tests| each(tests, |test| test.needing(Need::FaultInjection));
+    let module = |tests| each(tests, |test| test.needing(Need::Module));
+    let not_on_debug = |tests| each(tests, Test::not_on_debug);
+    let programs = |tests| {
+        each(tests, |test| {
+            test.needing(Need::HostPrograms).not_on_debug()
+        })
+    };
     [
-        create::TESTS,
-        attributes::TESTS,
-        attribute_log::TESTS,
-        btf::TESTS,
-        elements::TESTS,
-        matching::TESTS,
-        order::TESTS,
-        sizes::TESTS,
-        footprint::TESTS,
-        batch::TESTS,
-        bad_pointers::TESTS,
-        freeze::TESTS,
-        access::TESTS,
-        pinning::TESTS,
-        references::TESTS,
-        programs::TESTS,
-        program_types::TESTS,
-        values_in_programs::TESTS,
-        torture::TESTS,
-        map_fields::TESTS,
-        matched_length::TESTS,
-        walks::TESTS,
-        whole_table::TESTS,
-        helpers::TESTS,
-        inner::TESTS,
-        inner_sleepable::TESTS,
-        differential::TESTS,
-        concurrency::TESTS,
-        fuzz::TESTS,
-        lock::TESTS,
-        memcg::TESTS,
-        refused_memory::TESTS,
-        nested::TESTS,
-        enough_memory::TESTS,
-        retirement::TESTS,
-        faults::TESTS,
-        faults_life::TESTS,
-        privilege::TESTS,
-        tokens::TESTS,
-        library::TESTS,
-        library_kernel::TESTS,
-        cli::TESTS,
-        examples::TESTS,
-        tools::TESTS,
-        kernel_map_tests::TESTS,
-        module::TESTS,
-        loading::TESTS,
-        module_life::TESTS,
-        module_claim::TESTS,
-        module_bad_provider::TESTS,
+        create::TESTS.to_vec(),
+        attributes::TESTS.to_vec(),
+        attribute_log::TESTS.to_vec(),
+        btf::TESTS.to_vec(),
+        elements::TESTS.to_vec(),
+        not_on_debug(matching::TESTS),
+        order::TESTS.to_vec(),
+        not_on_debug(sizes::TESTS),
+        not_on_debug(footprint::TESTS),
+        batch::TESTS.to_vec(),
+        bad_pointers::TESTS.to_vec(),
+        freeze::TESTS.to_vec(),
+        access::TESTS.to_vec(),
+        pinning::TESTS.to_vec(),
+        references::TESTS.to_vec(),
+        programs::TESTS.to_vec(),
+        program_types::TESTS.to_vec(),
+        values_in_programs::TESTS.to_vec(),
+        torture::TESTS.to_vec(),
+        map_fields::TESTS.to_vec(),
+        matched_length::TESTS.to_vec(),
+        walks::TESTS.to_vec(),
+        not_on_debug(whole_table::TESTS),
+        helpers::TESTS.to_vec(),
+        inner::TESTS.to_vec(),
+        inner_sleepable::TESTS.to_vec(),
+        differential::TESTS.to_vec(),
+        concurrency::TESTS.to_vec(),
+        fuzz::TESTS.to_vec(),
+        lock::TESTS.to_vec(),
+        not_on_debug(memcg::TESTS),
+        refused_memory::TESTS.to_vec(),
+        nested::TESTS.to_vec(),
+        enough_memory::TESTS.to_vec(),
+        not_on_debug(retirement::TESTS),
+        faults(faults::TESTS),
+        faults(faults_life::TESTS),
+        privilege::TESTS.to_vec(),
+        tokens::TESTS.to_vec(),
+        not_on_debug(library::TESTS),
+        not_on_debug(library_kernel::TESTS),
+        not_on_debug(cli::TESTS),
+        not_on_debug(examples::TESTS),
+        programs(tools::TESTS),
+        not_on_debug(tools::AYA),
+        programs(kernel_map_tests::TESTS),
+        module(module::TESTS),
+        module(loading::TESTS),
+        module(module_life::TESTS),
+        module(module_claim::TESTS),
+        module(module_bad_provider::TESTS),
     ]
     .concat()
 }
 
-/// Those that this machine can run; says aloud which ones it leaves out.
+fn each(tests: &[Test], mark: fn(Test) -> Test) -> Vec<Test> {
+    tests.iter().copied().map(mark).collect()
+}
+
+/// Those that this machine can run; prints the names of the others.
 pub fn runnable() -> Vec<Test> {
     let mut tests = all();
-    if !fault_injection::is_needed_or_there() {
-        let needing = [faults::TESTS, faults_life::TESTS].concat();
-        let why = "faults_*: this kernel has no fault injection, the debug kernel has";
-        leave_out(&mut tests, &needing, why);
-    }
-    if kernel_module::is_built_in() {
-        let why = "the type is built in, there is no module to load, count or remove";
-        name_and_leave_out(&mut tests, needs_module, why);
-    }
-    if command::host_is_foreign() {
-        let why = "they run programs of the host, whose CPU is of another kind than the machine's";
-        name_and_leave_out(&mut tests, needs_programs_of_the_host, why);
+    for need in [Need::FaultInjection, Need::Module, Need::HostPrograms] {
+        if let Some(why) = missing(need) {
+            let omitted = tests.extract_if(.., |test| test.needs(need));
+            let names: Vec<_> = omitted.map(|test| test.name).collect();
+            eprintln!("omitted, since {why}: {}", names.join(", "));
+        }
     }
     tests
 }
 
-/// Whether a test inserts or removes the module, or reads its references.
-fn needs_module(name: &str) -> bool {
-    name.contains("module") || name == "references_match_the_tour"
-}
-
-/// Whether a test runs bpftool, or what scripts/tools has built.
-fn needs_programs_of_the_host(name: &str) -> bool {
-    let mut those = tools::TESTS.iter().chain(kernel_map_tests::TESTS);
-    those.any(|test| test.name == name) && name != "tools_aya_loader_rejects_unknown_type"
-}
-
-fn name_and_leave_out(tests: &mut Vec<Test>, needs: fn(&str) -> bool, why: &str) {
-    let mut needing = tests.clone();
-    needing.retain(|test| needs(test.name));
-    for test in &needing {
-        eprintln!("not runnable: {}", test.name);
+/// Why this machine does not have it, if it does not.
+fn missing(need: Need) -> Option<&'static str> {
+    match need {
+        Need::FaultInjection => (!fault_injection::is_needed_or_there())
+            .then_some("this kernel has no fault injection (the debug kernel has)"),
+        Need::Module => kernel_module::is_built_in()
+            .then_some("the map type is built in, so there is no module"),
+        Need::HostPrograms => command::host_is_foreign()
+            .then_some("the host's programs do not run on this machine's CPU"),
     }
-    leave_out(tests, &needing, &format!("named above: {why}"));
-}
-
-fn leave_out(tests: &mut Vec<Test>, needing: &[Test], why: &str) {
-    tests.retain(|test| !needing.iter().any(|other| other.name == test.name));
-    eprintln!("{} tests are left out, {why}", needing.len());
 }

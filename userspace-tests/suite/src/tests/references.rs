@@ -19,7 +19,7 @@ use raw_bpf::{
 use super::pinning::Pin;
 use crate::{
     check,
-    harness::{Test, Type},
+    harness::{Need, Test, Type},
     maps::{self, ARRAY_OF_MAPS, HASH_OF_MAPS, IPV4},
     model::ANY,
     objects,
@@ -40,7 +40,8 @@ pub const TESTS: &[Test] = &[
     // Each step of it checks the counters and the functions that it names.
     Test::mtrie("references_match_the_tour", |on| {
         tour::run(on, &mut io::sink())
-    }),
+    })
+    .needing(Need::Module),
 ];
 
 /// A map, and what watches it.

@@ -51,10 +51,15 @@ pub const TESTS: &[Test] = &[
         loads_an_object(on, Tool::Patched)
     }),
     Test::mtrie("tools_patched_bpftool_probes_the_type", probe),
-    Test::mtrie("tools_aya_loader_rejects_unknown_type", aya_loader),
     Test::mtrie("tools_libbpf_rs", libbpf_rs),
     Test::both("tools_cilium_ebpf", cilium_ebpf),
 ];
+
+/// Needs no program of the host.
+pub const AYA: &[Test] = &[Test::mtrie(
+    "tools_aya_loader_rejects_unknown_type",
+    aya_loader,
+)];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tool {

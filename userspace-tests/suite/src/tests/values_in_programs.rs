@@ -28,8 +28,8 @@ macro_rules! test {
 }
 
 pub const TESTS: &[Test] = &[
-    test!("values_held_while_deleted", CLASSIFIER, Change::Delete),
-    test!("values_held_while_replaced", CLASSIFIER, Change::Replace),
+    test!("values_held_while_deleted", CLASSIFIER, Change::Delete).not_on_debug(),
+    test!("values_held_while_replaced", CLASSIFIER, Change::Replace).not_on_debug(),
     test!(
         "values_held_while_deleted_and_inserted_again",
         CLASSIFIER,
@@ -39,12 +39,14 @@ pub const TESTS: &[Test] = &[
         "values_held_by_a_sleepable_program_while_deleted",
         SYSCALL,
         Change::Delete
-    ),
+    )
+    .not_on_debug(),
     test!(
         "values_held_by_a_sleepable_program_while_replaced",
         SYSCALL,
         Change::Replace
-    ),
+    )
+    .not_on_debug(),
     test!(
         "values_held_by_a_sleepable_program_while_deleted_and_inserted_again",
         SYSCALL,
