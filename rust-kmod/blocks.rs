@@ -30,7 +30,7 @@ const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 /// The size of the object for a block of `layout`.
 ///
 /// An [`Allocator`] aligns an object to the largest power of two up to 32 that divides its size, so
-/// a multiple of the alignment is asked for.
+/// the size is rounded up to a multiple of the alignment.
 pub(crate) fn object_size(layout: Layout) -> usize {
     layout.pad_to_align().size()
 }
@@ -47,7 +47,7 @@ unsafe impl trie::Memory for Blocks<'_, '_, '_> {
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: The trie gives back a block that this op allocated and did not publish.
+        // SAFETY: The trie returns a block that this op allocated and did not publish.
         unsafe { self.0.free(block, object_size(layout)) };
     }
 

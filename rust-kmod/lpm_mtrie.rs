@@ -21,7 +21,7 @@ mod built_in {
     #[no_mangle]
     static lpm_mtrie_map_ops: Ops = Ops::of::<crate::map::LpmMtrie>();
 
-    /// There is no module, but the ops of a type have to name one.
+    /// There is no module, but a type's ops must name one.
     pub(crate) struct BuiltIn;
 
     impl ModuleMetadata for BuiltIn {

@@ -63,7 +63,7 @@ const FLAGS: u32 = flags::NO_PREALLOC | flags::NUMA_NODE | flags::ACCESS;
 #[pin_data(PinnedDrop)]
 pub(crate) struct LpmMtrie {
     trie: Trie,
-    /// Those of `trie`.
+    /// The writers of `trie`.
     #[pin]
     writers: Writers,
 }
@@ -73,7 +73,7 @@ fn prefixlen(key: Key<'_>) -> Result<u32> {
     Ok(u32::from_ne_bytes(key.array(0)?))
 }
 
-/// The sizes in a trie of keys and values of these sizes, if they are within the limits.
+/// The geometry of a trie with keys and values of these sizes, if they are within the limits.
 fn geometry(key_size: usize, value_size: usize) -> Option<Geometry> {
     let data_size = u16::try_from(key_size.checked_sub(PREFIXLEN_SIZE)?).ok()?;
     let geometry = Geometry::new(data_size, u32::try_from(value_size).ok()?)?;
@@ -85,7 +85,7 @@ impl LpmMtrie {
     #[inline(always)]
     fn with_prefix<R>(&self, key: Key<'_>, f: impl FnOnce(Prefix<'_>) -> R) -> Result<R> {
         let geometry = self.trie.geometry();
-        // Addresses are spared the zeroes of the larger one.
+        // Addresses do without zeroing the larger buffer.
         let (mut small, mut large);
         let buffer = if geometry.data_size() <= 16 {
             small = [0; 16];
@@ -114,7 +114,8 @@ impl LpmMtrie {
         self.find_in_nodes(prefixlen, &data)
     }
 
-    /// As [`Self::find`]. Not inlined: one entry is found without saving registers.
+    /// As [`Self::find`]. Not inlined, so that [`Self::find`] saves no registers where there is a
+    /// single entry.
     #[inline(never)]
     fn find_in_nodes<const N: usize>(&self, prefixlen: u32, data: &[u8; N]) -> Option<NonNull<u8>> {
         in_section(|section| {
@@ -123,7 +124,7 @@ impl LpmMtrie {
         })
     }
 
-    /// As [`Self::find`], for data of any size. Not inlined, for its buffer's sake.
+    /// As [`Self::find`], for data of any size. Not inlined, because of its buffer.
     #[inline(never)]
     fn find_any(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         self.with_prefix(key, |prefix| {
@@ -207,9 +208,9 @@ impl Operations for LpmMtrie {
             16 => self.find::<16>(key, reader),
             _ => self.find_any(key),
         }?;
-        // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values.
-        // Entries are not freed before sections of RCU or RCU Tasks Trace end that were there when
-        // they were removed, and `reader` is evidence of one.
+        // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values. An
+        // entry is not freed before all sections of RCU or RCU Tasks Trace that existed at its
+        // removal have ended, and `reader` is evidence of one.
         Some(unsafe { Value::new(value, reader) })
     }
 
@@ -229,8 +230,8 @@ impl Operations for LpmMtrie {
         let max_entries = u64::from(map.max_entries());
         self.with_prefix(key, |prefix| {
             let size = object_size(self.trie.geometry().entry_layout(prefix));
-            // A large value takes a new entry in any case; a small one is stored at once into the
-            // entry that is there.
+            // A large value always takes a new entry; a small one is written to an existing entry
+            // in a single store.
             let mut entry = if value.fits_one_store() {
                 None
             } else {
@@ -238,8 +239,8 @@ impl Operations for LpmMtrie {
                 Some(new_entry(alloc.alloc_unlocked(size), value)?)
             };
             let result = self.writers.write(alloc, |writer| {
-                // SAFETY: `writer` is exclusive, and so are all of this trie's. Nothing that is
-                // retired is freed before the end of a grace period, for which it waits elsewhere.
+                // SAFETY: `writer` is exclusive, and so are all of this trie's. What is retired is
+                // freed elsewhere, after a grace period.
                 let trie = unsafe { self.trie.writer() };
                 let position = trie.position(prefix).map_err(errno)?;
                 position.check(mode, max_entries).map_err(errno)?;
@@ -312,7 +313,7 @@ impl Operations for LpmMtrie {
                 let value = trie.remove(&mut Blocks(writer), prefix).map_err(errno)?;
                 // SAFETY: The value of an entry is aligned to 8, and has the size of the map's
                 // values. It is not freed yet: interrupts are off until `writer` is given back, and
-                // no grace period ends meanwhile that has begun since the removal.
+                // no grace period that began after the removal ends before that.
                 unsafe { to.copy_from(value) };
                 Ok(())
             })

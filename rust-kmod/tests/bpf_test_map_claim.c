@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that claims a map type and shows what the registry answered, for
- * tests of what it refuses. It gives the type back at once, also where it was
- * refused: no map of it ever exists, and another provider's type must stay.
+ * A module that claims a map type and exposes the registry's answer, to test
+ * what the registry refuses. It unregisters at once, even if it was refused: no
+ * map of the type ever exists, and another provider's type must stay
+ * registered.
  */
 #include <linux/bpf.h>
 #include <linux/btf_ids.h>
@@ -22,11 +23,11 @@ MODULE_PARM_DESC(with, "an op to add, which is never called");
 
 static char *owner = "own";
 module_param(owner, charp, 0444);
-MODULE_PARM_DESC(owner, "whose the ops are: own, none or foreign");
+MODULE_PARM_DESC(owner, "owner of the ops: own, none or foreign");
 
 static int answer;
 module_param(answer, int, 0444);
-MODULE_PARM_DESC(answer, "to be read: what bpf_map_type_register() returned");
+MODULE_PARM_DESC(answer, "read only: what bpf_map_type_register() returned");
 
 static int claim_alloc_check(union bpf_attr *attr)
 {
@@ -128,7 +129,7 @@ static int set_op(const char *name, void (*op)(void))
 	return -ENOENT;
 }
 
-/* A module of which no function here is part. Only its name may be read. */
+/* A module that contains no function of this file. Only its name may be read. */
 static struct module foreign = { .name = "foreign" };
 
 static int __init claim_init(void)
@@ -143,7 +144,7 @@ static int __init claim_init(void)
 		claim_ops.owner = &foreign;
 	answer = bpf_map_type_register(type, &claim_ops);
 	bpf_map_type_unregister(type, &claim_ops);
-	/* Loaded in any case, for the answer to be read. */
+	/* Stays loaded in any case, so that the answer can be read. */
 	return 0;
 }
 module_init(claim_init);

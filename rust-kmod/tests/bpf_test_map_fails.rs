@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that registers a map type and then fails to initialise, all in safe Rust: no map of its
+//! A module that registers a map type and then fails to initialize, all in safe Rust: no map of its
 //! type may ever be created. Its ops would serve one: a map without elements.
 
 use kernel::{
@@ -28,7 +28,7 @@ struct Fails;
 impl kernel::Module for Fails {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let _registration = Registration::<Empty>::new(Type::LPM_MTRIE)?;
-        // Long enough for others to meet the type.
+        // Long enough for others to find the type.
         fsleep(Delta::from_millis(100));
         Err(ENODEV)
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module that provides a map type whose maps hold nothing, and then behaves
- * badly: its init fails after it has registered, or it gives the type up while
- * it is loaded and its maps live.
+ * badly: its init fails after it has registered, or it unregisters the type
+ * while it is loaded and its maps live.
  */
 #include <linux/bpf.h>
 #include <linux/btf_ids.h>
@@ -15,7 +15,7 @@ MODULE_PARM_DESC(type, "number of the map type to provide");
 
 static unsigned int fail_after_ms;
 module_param(fail_after_ms, uint, 0444);
-MODULE_PARM_DESC(fail_after_ms, "if not 0, init fails so long after the registration");
+MODULE_PARM_DESC(fail_after_ms, "if not 0, init fails this many ms after registering");
 
 static int provider_alloc_check(union bpf_attr *attr)
 {
@@ -76,15 +76,15 @@ static const struct bpf_map_ops provider_ops = {
 	.map_btf_id = &btf_bpf_map_id[0],
 };
 
-static int give_up(const char *value, const struct kernel_param *param)
+static int unregister(const char *value, const struct kernel_param *param)
 {
 	bpf_map_type_unregister(type, &provider_ops);
 	return 0;
 }
 
-static const struct kernel_param_ops unregister_ops = { .set = give_up };
+static const struct kernel_param_ops unregister_ops = { .set = unregister };
 module_param_cb(unregister, &unregister_ops, NULL, 0200);
-MODULE_PARM_DESC(unregister, "written to: give the map type up");
+MODULE_PARM_DESC(unregister, "written to: unregister the map type");
 
 static int __init provider_init(void)
 {
@@ -100,7 +100,7 @@ module_init(provider_init);
 
 static void __exit provider_exit(void)
 {
-	/* Does nothing if the type was given up. */
+	/* Does nothing if the type was unregistered before. */
 	bpf_map_type_unregister(type, &provider_ops);
 }
 module_exit(provider_exit);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that refuses the memory which maps take without sleeping, to one
- * thread: the kernel's fault injection leaves kmalloc_nolock() out.
+ * A module that refuses one thread the memory that maps allocate without
+ * sleeping: the kernel's fault injection does not cover kmalloc_nolock().
  */
 #include <linux/bpf.h>
 #include <linux/ftrace.h>
@@ -10,11 +10,11 @@
 
 static int thread;
 module_param(thread, int, 0444);
-MODULE_PARM_DESC(thread, "whose requests are counted");
+MODULE_PARM_DESC(thread, "thread whose requests are counted");
 
 static int nth;
 module_param(nth, int, 0644);
-MODULE_PARM_DESC(nth, "the request to refuse, counted from here on down to 0, which is none; -1: all");
+MODULE_PARM_DESC(nth, "request to refuse, counted down from now on; 0: none; -1: all");
 
 /* Returns to the caller of bpf_map_kmalloc_nolock() in its place. */
 static noinline void *no_memory(void)
