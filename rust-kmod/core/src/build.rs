@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! New nodes: a pair of items under a new node, or a copy of a node, perhaps with one item more.
-//! A copy is of the kind that its number of items asks for. Vacant items are left out of it, but
-//! where one is added, the rest of the block becomes vacant slots for those that would come next:
-//! tables are mostly loaded in order, and an item that has a slot needs no copy.
+//! New nodes: a node of two items, or a copy of a node, possibly with one item more. The number of
+//! items determines the kind of a copy. Vacant items are left out of it, but if an item is added,
+//! the rest of the block becomes vacant slots for the items that would come next: tables are mostly
+//! loaded in order, and an item that has a slot needs no copy.
 //!
 //! Everything here happens before publication.
 
@@ -18,16 +18,17 @@ use super::{
 };
 use core::{alloc::Layout, mem::size_of, ptr::NonNull};
 
-/// Skipped bytes, in up to three parts that follow each other.
+/// Skipped bytes, in up to three consecutive parts.
 pub(super) type Skip<'s> = [&'s [u8]; 3];
 
 /// A block that is ours.
 type Block = (NonNull<u8>, Layout);
 
-/// A node that no reader knows yet.
+/// A node that is not published yet.
 pub(super) struct NewNode {
     raw: Raw,
-    /// With a full node's packed one, and a small one in front.
+    /// The node's own block, or a full node's packed node and its array; then the small node in
+    /// front.
     blocks: [Option<Block>; 3],
 }
 
@@ -53,7 +54,7 @@ impl NewNode {
         blocks.map(|(_, layout)| M::size_of(*layout) as u64).sum()
     }
 
-    /// For the slot that is to lead here.
+    /// The content of the slot that will lead here.
     pub(super) fn raw(&self) -> Raw {
         self.raw
     }
@@ -66,7 +67,7 @@ impl NewNode {
         }
     }
 
-    /// With the items of `content`, at most [`SMALL`].
+    /// A small node with the items of `content`, at most [`SMALL`].
     fn small(
         mem: &mut impl Memory,
         skip: &[&[u8]],
@@ -91,7 +92,7 @@ impl NewNode {
     }
 
     /// A packed node of this shape: the items of `content` that are in it, and vacant ones. There
-    /// are at most [`PACKED`], or no child but 255.
+    /// are at most [`PACKED`] of them, or no child but 255.
     fn packed(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
         let (internals, children) = shape.counts();
         let layout = packed::layout(internals + children);
@@ -190,12 +191,12 @@ impl NewNode {
     }
 }
 
-/// What a new node is to hold.
+/// What a new node will hold.
 #[derive(Clone, Copy)]
 struct Content<'a> {
-    /// The items of this node that are not vacant,
+    /// The items of this node that are not vacant.
     node: Option<NodeRef<'a>>,
-    /// and these, by number, which it does not have.
+    /// Further items, in order of their numbers, that the node does not have.
     added: [Option<(Item, Raw)>; 2],
 }
 
@@ -224,8 +225,8 @@ impl<'a> Content<'a> {
         shape
     }
 
-    /// `shape`, filled up to `count` items with those that would follow the last added one in a
-    /// table's order: internal prefixes and, if `children`, children.
+    /// `shape`, filled up to `count` items with those that would follow the last added one in the
+    /// order of a table: internal prefixes and, if `children`, children.
     fn with_next(&self, mut shape: Shape, count: usize, children: bool) -> Shape {
         let mut room = count.saturating_sub(shape.len());
         let byte = match self.added.iter().flatten().last() {
@@ -243,7 +244,7 @@ impl<'a> Content<'a> {
         shape
     }
 
-    /// Calls `f` with each item of `shape`, by number, and what its slot holds.
+    /// Calls `f` with each item of `shape`, in order of their numbers, and the content of its slot.
     fn for_each(&self, shape: &Shape, mut f: impl FnMut(Item, Raw)) {
         let Shape { internal, .. } = self.shape();
         shape.for_each(|item| {
@@ -263,7 +264,7 @@ impl<'a> Content<'a> {
         });
     }
 
-    /// A node of the kind that so many items ask for.
+    /// A node of the kind that suits its number of items.
     fn make<M: Memory>(self, mem: &mut M, skip: Skip<'_>) -> Option<NewNode> {
         let shape = self.shape();
         match shape.len() {
@@ -284,7 +285,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// How many items the block has room for that a node with `count` items takes.
+/// How many items fit into the block that a node with `count` items takes.
 fn fitting<M: Memory>(layout: Layout, count: usize) -> usize {
     count + M::size_of(layout).saturating_sub(layout.size()) / size_of::<Slot>()
 }
@@ -304,7 +305,7 @@ pub(super) fn pair(
     Content::of([Some(first), Some(second)]).make(mem, [skip, &[], &[]])
 }
 
-/// A node with nothing but one child, which is a node.
+/// A node with a single item: a child that is a node.
 pub(super) fn front(
     mem: &mut impl Memory,
     skip: &[u8],

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A count of changes, by which a lookup knows that what it saw was there at one moment.
+//! A count of changes, which tells a lookup whether what it saw was all there at one moment.
 //!
-//! A lookup reads several words, and updates may come between. If it ends at a leaf that covers the
-//! key, no more is needed: while that leaf was where it was found, the key had no longer match.
-//! Otherwise its answer is put together from what it did not find below and what it found above.
-//! Then the count must be what it was at the start, or the lookup starts again.
+//! A lookup reads several words, and updates may happen in between. If it ends at a leaf that
+//! covers the key, nothing else is needed: while that leaf was where it was found, the key had no
+//! longer match. Otherwise its answer combines what it did not find below with what it found above.
+//! Then the count must not have changed since the start, or the lookup starts again.
 //!
-//! The writer counts a change before it makes it. So a lookup that sees any of it, and began before
-//! the count, sees the new count at its end. With the same count at both ends it has seen the
-//! changes before all of it, and at most the last one it knew of was under way: the key's prefixes
-//! were as before that change until a moment, and as after it from then on. That is one prefix more
-//! or less, and each copy of a node has all the others, so what the lookup found was the longest
-//! match before or after that moment.
+//! The writer counts a change before it makes it. So a lookup that began before the change was
+//! counted and sees any part of it also sees the new count at its end. If the count is the same at
+//! both ends, the lookup has seen all of the changes before the last one counted, and at most that
+//! last one was in progress: up to some moment the key's prefixes were as before that change, and
+//! from then on as after it. The difference is one prefix, and each copy of a node has all the
+//! others, so what the lookup found was the longest match before or after that moment.
 //!
 //! The count is never "odd": a lookup that interrupts the writer, as in an NMI, finds the same
 //! count at both ends. A lookup starts again only if a writer counted a change meanwhile: some call
-//! always gets on.
+//! always makes progress.
 
 use super::sync::{fence, AtomicU64, Ordering};
 
-/// Numbers of changes that were begun.
+/// The number of changes that were begun.
 ///
-/// Written by each change and read by each lookup: nothing else is in its cache line, wherever that
-/// begins.
+/// Each change writes it and each lookup reads it, so nothing else is in its cache line, wherever
+/// that begins.
 #[repr(C)]
 pub(super) struct Changes {
     before: [u64; 7],
@@ -54,8 +54,8 @@ impl Changes {
         let count = self.count.load(Ordering::Relaxed);
         // Release: partner of the Acquire in `now`, for the changes before this one.
         self.count.store(count.wrapping_add(1), Ordering::Release);
-        // Release: partner of the fence in `stand_at`. Who sees a store that follows sees the
-        // count there.
+        // Release: partner of the fence in `stand_at`. Whoever sees a later store sees the count
+        // there.
         fence(Ordering::Release);
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Freeing everything: one walk, constant space, no recursion, with pauses.
 //!
-//! On the way down, the slot that led to a node keeps the way back up.
+//! On the way down, the slot that led to a node stores the way back up.
 
 use super::{
     node::{Link, NodeRef},
@@ -14,7 +14,7 @@ use core::{alloc::Layout, mem, ptr::NonNull};
 /// Blocks freed between two pauses.
 const BATCH: u32 = 256;
 
-/// What a clearing walk works with.
+/// The state of a clearing walk.
 struct Clearing<F: FnMut(NonNull<u8>, Layout), P: FnMut()> {
     free: F,
     pause: P,
@@ -23,7 +23,7 @@ struct Clearing<F: FnMut(NonNull<u8>, Layout), P: FnMut()> {
 }
 
 impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
-    /// Gives up a block of this layout, which nothing refers to any more.
+    /// Frees a block of this layout, which nothing refers to any more.
     fn free(&mut self, block: NonNull<u8>, layout: Layout) {
         (self.free)(block, layout);
         self.until_pause = self.until_pause.saturating_sub(1);
@@ -52,7 +52,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
                 continue;
             }
             for (block, layout) in here.blocks() {
-                // All that led to the node were slots that are done with.
+                // Only slots that are done with led to the node.
                 self.free(block, layout);
             }
             if here.raw() == up.raw() {
@@ -67,8 +67,8 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
         }
     }
 
-    /// Frees the entries in the last slots of `node` and leaves these vacant; the last slot before
-    /// them that leads to a node.
+    /// Frees the entries in the last slots of `node`, leaves these vacant, and returns the last
+    /// slot before them that leads to a node.
     fn empty<'a>(&mut self, node: NodeRef<'a>) -> Option<(&'a Slot, NodeRef<'a>)> {
         let (array, slots) = match node {
             NodeRef::Small(node) => (&[][..], node.slots()),
@@ -83,11 +83,11 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
             match slot.below() {
                 Link::Vacant => {}
                 Link::Entry(entry, _) => {
-                    // One slot leads to an entry, and it is this one.
+                    // This is the only slot that leads to the entry.
                     self.free(entry.ptr(), entry.layout(&self.geometry));
                     slot.publish(Raw::VACANT);
                 }
-                // The slot is to be looked at once more.
+                // The slot will be looked at once more.
                 Link::Node(below) => {
                     if let NodeRef::Full(full) = node {
                         full.rest().set_left(array.len().min(left));
@@ -101,7 +101,7 @@ impl<F: FnMut(NonNull<u8>, Layout), P: FnMut()> Clearing<F, P> {
     }
 }
 
-/// All slots of a full node's array are left to empty.
+/// Notes that all slots of a full node's array are still to be emptied.
 fn begin(node: NodeRef<'_>) {
     if let NodeRef::Full(node) = node {
         node.rest().set_left(node.children().len());
@@ -110,10 +110,10 @@ fn begin(node: NodeRef<'_>) {
 
 impl Trie {
     /// Empties the trie, and passes each entry and node to `free`, with the layout that it was
-    /// allocated for. Nothing refers to such a block any more, unless the caller knows better: it
-    /// may have told somebody the address of a value.
+    /// allocated for. Nothing in the trie refers to such a block any more; only the caller knows
+    /// whether it has told somebody the address of a value.
     ///
-    /// Calls `pause` after every 256 blocks, so that a big trie does not keep the CPU.
+    /// Calls `pause` after every 256 blocks, so that a large trie does not monopolize the CPU.
     pub fn clear(&mut self, free: impl FnMut(NonNull<u8>, Layout), pause: impl FnMut()) {
         let mut clearing = Clearing {
             free,

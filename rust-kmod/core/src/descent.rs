@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The way to one exact prefix: where it is, or what stands where it would have to go.
+//! The way to one exact prefix: where it is, or what is in the place where it would go.
 
 use super::{
     entry::EntryRef,
@@ -61,7 +61,7 @@ pub(super) struct Descent<'a> {
 }
 
 impl Trie {
-    /// Goes down to `prefix`; readers and the writer.
+    /// Descends to `prefix`. For readers and the writer.
     pub(super) fn descend<'a>(&'a self, prefix: Prefix<'_>) -> Descent<'a> {
         self.descend_noting(prefix, |_, _| {})
     }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Entry blocks: one separately allocated block a prefix.
+//! Entry blocks: one separately allocated block per prefix.
 //!
 //! ```text
 //! 0            value_size, rounded up to 2
 //! | value      | prefixlen, WHOLE: u16 | data |
 //! ```
 //!
-//! The value stands first, so that the entry's address is the value's address, which programs keep.
-//! It is written by programs and the map layer while readers look: the core never reads it and
-//! never forms a reference to it. prefixlen and data are written before the entry is published and
-//! never after.
+//! The value comes first, so that the entry's address is the value's address, which programs keep.
+//! Programs and the map layer write it concurrently with readers: the core never reads it and never
+//! forms a reference to it. prefixlen and data are written before the entry is published and never
+//! after.
 //!
-//! Data beyond prefixlen is carried along, but zeroes, which it mostly is, are not stored: unless
-//! WHOLE is set, the block ends with the prefix, see `Geometry::stored`.
+//! Data beyond prefixlen is kept, but it is mostly zeroes, and these are not stored: unless WHOLE
+//! is set, the block ends with the prefix, see `Geometry::stored`.
 
 use super::{
     item::Item,
@@ -30,7 +30,7 @@ const WHOLE: u16 = 1 << 15;
 pub struct NewEntry(NonNull<u8>);
 
 impl NewEntry {
-    /// Takes over a block.
+    /// Takes ownership of a block.
     ///
     /// # Safety
     ///
@@ -41,7 +41,7 @@ impl NewEntry {
         Self(ptr)
     }
 
-    /// Gives the block back.
+    /// Returns the block.
     pub fn into_ptr(self) -> NonNull<u8> {
         self.0
     }
@@ -104,7 +104,7 @@ impl<'a> EntryRef<'a> {
         u32::from(self.head(geometry) & !WHOLE)
     }
 
-    /// Bytes of data that the block has.
+    /// Bytes of data in the block.
     #[inline]
     fn stored(self, geometry: &Geometry) -> usize {
         let head = self.head(geometry);
@@ -119,7 +119,7 @@ impl<'a> EntryRef<'a> {
         geometry.layout(self.stored(geometry))
     }
 
-    /// The data, but for zeroes that are not stored: at least what belongs to the prefix.
+    /// The data, except zeroes that are not stored: at least what belongs to the prefix.
     #[inline(always)]
     pub(super) fn data(self, geometry: &Geometry) -> &'a [u8] {
         // SAFETY: by the invariants these bytes are initialised and not written during 'a; the
@@ -169,8 +169,8 @@ impl<'a> EntryRef<'a> {
         prefixlen <= key.prefixlen() && agree(self.data(geometry), key.data(), from, prefixlen)
     }
 
-    /// Leading bits shared with `prefix`, no more than either is long; bytes before `from` are
-    /// known to agree.
+    /// Leading bits shared with `prefix`, at most the length of the shorter one; bytes before
+    /// `from` are known to agree.
     pub(super) fn common(self, geometry: &Geometry, prefix: Prefix<'_>, from: usize) -> u32 {
         let limit = self.prefixlen(geometry).min(prefix.prefixlen());
         common_bits(self.data(geometry), prefix.data(), from, limit)
@@ -179,7 +179,7 @@ impl<'a> EntryRef<'a> {
 
 impl Slot {
     /// The entry that the slot leads to. Whoever holds a slot for `'a` is in a reader section or is
-    /// the writer, so the block lives as long.
+    /// the writer, so the block lives that long.
     pub(super) fn entry<'a>(&'a self) -> Option<EntryRef<'a>> {
         match self.acquire().target() {
             // SAFETY: by the slot's invariants an entry block that was published; it is retired
@@ -222,7 +222,7 @@ impl<'a> Entry<'a> {
         stored.chain(zeroes).take(self.geometry.data_size())
     }
 
-    /// Whether [`data`](Self::data) is this.
+    /// Whether [`data`](Self::data) gives these bytes.
     pub fn has_data(&self, data: &[u8]) -> bool {
         let stored = self.entry.data(self.geometry);
         match data.split_at_checked(stored.len()) {
@@ -231,7 +231,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// [`data`](Self::data) up to what is nothing but zeroes.
+    /// [`data`](Self::data) without the zeroes at its end that are not stored.
     #[inline]
     pub fn stored_data(&self) -> &'a [u8] {
         self.entry.data(self.geometry)

@@ -6,8 +6,8 @@
 //! lookup knows without looking at a node's internal prefixes whether to come back for them.
 //!
 //! An update of an internal prefix first changes its own slot, then those of the bytes that it
-//! covers, one by one. Each key leads to one of them only, so for each key the prefix comes or goes
-//! at once.
+//! covers, one by one. Each key leads to one of them only, so for each key the prefix appears or
+//! disappears at once.
 
 use super::{
     node::NodeRef,
@@ -27,7 +27,7 @@ impl NodeRef<'_> {
         raw.with_fallback(covered)
     }
 
-    /// What `slot`, of `byte`, holds when its child goes. The writer only.
+    /// What `slot`, of `byte`, holds when its child is removed. The writer only.
     pub(super) fn childless_raw(self, slot: &Slot, byte: u8) -> Raw {
         match self {
             NodeRef::Full(full) if slot.raw().has_fallback() && full.in_array(byte).is_some() => {
@@ -43,8 +43,8 @@ impl NodeRef<'_> {
             .map_or(Raw::VACANT, |entry| entry.pushed())
     }
 
-    /// Brings the slots of the bytes that the internal prefix `index` covers up to date, after it
-    /// came, went or was replaced. The writer only.
+    /// Updates the slots of the bytes that the internal prefix `index` covers, after that was
+    /// inserted, removed or replaced. The writer only.
     pub(super) fn refresh(self, index: u8) {
         let Some(len) = index.checked_ilog2() else {
             return;

@@ -28,7 +28,7 @@ use core::{
 /// The byte whose slot leads to the packed node.
 const REST: u8 = 255;
 
-/// The block of an array.
+/// The layout of an array.
 pub(super) const LAYOUT: Layout = {
     assert!(align_of::<Slot>() <= NODE_ALIGN);
     // SAFETY: the alignment is a power of two.
@@ -103,7 +103,7 @@ impl<'a> FullRef<'a> {
         self.rest().cover(byte, len)
     }
 
-    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    /// Calls `f` with each item, vacant or not, and its slot, in order of their numbers.
     pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
         let mut last = None;
         self.rest().for_each(|item, slot| match item {
@@ -141,8 +141,8 @@ impl Items for FullRef<'_> {
     }
 }
 
-/// Writes the array of a full node into a fresh block; `slot` says what that of each byte below 255
-/// holds, `rest` is the packed node.
+/// Writes the array of a full node into a fresh block; `slot` gives the content of the slot of each
+/// byte below 255, `rest` is the packed node.
 ///
 /// # Safety
 ///

@@ -18,7 +18,7 @@ use super::{
     Error, Writer,
 };
 
-/// One in so many insertions looks for a node to [promote](Writer::promote).
+/// One insertion in this many looks for a node to [promote](Writer::promote).
 const PROMOTE: u64 = 1024;
 
 /// How many levels of nodes may be promoted.
@@ -44,7 +44,7 @@ pub enum Outcome {
     Replaced,
 }
 
-/// Where a prefix is in a trie, or would go: found once, for looking first and writing then.
+/// Where a prefix is in a trie, or would go: found once, first to look and then to write.
 pub struct Position<'w, 'p> {
     writer: Writer<'w>,
     prefix: Prefix<'p>,
@@ -97,9 +97,8 @@ impl Position<'_, '_> {
         Some(Entry::new(self.found?, &self.writer.trie.geometry))
     }
 
-    /// Whether an update may happen. Errors are looked at in this order, which is LPM_TRIE's:
-    /// [`Error::Exists`], [`Error::Missing`], [`Error::Full`] (the prefix is new and there are
-    /// `max_entries` already).
+    /// Whether an update is allowed. Errors are checked in LPM_TRIE's order: [`Error::Exists`],
+    /// [`Error::Missing`], [`Error::Full`] (the prefix is new and there are `max_entries` already).
     pub fn check(&self, mode: Mode, max_entries: u64) -> Result<(), Error> {
         match self.found {
             Some(_) if mode == Mode::NoExist => Err(Error::Exists),
@@ -109,8 +108,8 @@ impl Position<'_, '_> {
         }
     }
 
-    /// Puts `entry`, whose value the caller has written, here, and writes the rest of it; an entry
-    /// that was here is retired. `Err`: no memory; nothing has changed and the block is the
+    /// Inserts `entry` here, whose value the caller has written, and writes the rest of it; an
+    /// entry that was here is retired. `Err`: no memory; nothing has changed and the block is the
     /// caller's again.
     pub fn insert<M: Memory>(self, mem: &mut M, entry: NewEntry) -> Result<Outcome, NewEntry> {
         let Self {
@@ -135,8 +134,8 @@ impl Position<'_, '_> {
         // SAFETY: `fill` completed the entry, and the block is ours.
         let new = unsafe { EntryRef::new(block) };
         if writer.add(mem, &descent, prefix, new).is_none() {
-            // SAFETY: nothing was published, so the block is as it came, but for bytes that are
-            // written again.
+            // SAFETY: nothing was published, so the block is as it came, except for bytes that will
+            // be written again.
             return Err(unsafe { NewEntry::new(block) });
         }
         trie.stats
@@ -152,7 +151,7 @@ impl Position<'_, '_> {
 
 impl Writer<'_> {
     /// Makes the first packed node among the highest ones on the way to `prefix` a full one. Most
-    /// lookups in a large table pass them.
+    /// lookups in a large table pass through these nodes.
     #[cold]
     fn promote<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
         let (mut level, mut packed) = (0, None);
@@ -208,7 +207,7 @@ impl Writer<'_> {
         unsafe { mem.retire_entry(old.ptr(), shrank) };
     }
 
-    /// Adds an entry that is not there. `None`: no memory, nothing changed. Needs one reserved
+    /// Adds an entry whose prefix has none. `None`: no memory, nothing changed. Needs one reserved
     /// retirement.
     fn add<M: Memory>(
         &mut self,
@@ -263,7 +262,7 @@ impl Writer<'_> {
                     (None, node) => {
                         let new = copy(mem, node, Some((item, raw)), [node.skip(), &[], &[]])?;
                         self.publish::<M>(way, prefix, new);
-                        // The one in front of a larger node can be merged with a small one.
+                        // The node in front of a larger one can be merged with a small one.
                         let became_small =
                             matches!(node, NodeRef::Packed(_)) && node.live_upto(SMALL) < SMALL;
                         self.retire_node(mem, node);
@@ -287,7 +286,7 @@ impl Writer<'_> {
         way.publish(prefix, new.raw());
     }
 
-    /// Puts `new` into the place of the packed node of `full`, and retires that.
+    /// Replaces `old`, the packed node of `full`, by `new`, and retires it.
     pub(super) fn replace_rest<M: Memory>(
         &self,
         mem: &mut M,

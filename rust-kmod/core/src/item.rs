@@ -8,7 +8,7 @@ use super::stride::base_index;
 pub(super) enum Item {
     /// Base index of a prefix that ends in the node.
     Internal(u8),
-    /// Byte under which the rest is.
+    /// Byte that leads to the rest.
     Child(u8),
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Walking entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes before the
+//! Walking entries in LPM_TRIE's get_next_key order: post-order, so longer prefixes come before the
 //! shorter ones that cover them, and the 0-branch before the 1-branch.
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 const TRAIL: usize = 8;
 
 /// A subtree had an entry when it was found, and none when it was entered: the writer has unlinked
-/// it meanwhile, or changed it. The step is taken again; some call always makes progress.
+/// it meanwhile, or changed it. The step is retried; some call always makes progress.
 struct Emptied;
 
 /// What comes next.
@@ -25,7 +25,7 @@ type Step<'a> = Result<Option<EntryRef<'a>>, Emptied>;
 /// there.
 struct Trail<'a> {
     places: [Option<(NodeRef<'a>, u32)>; TRAIL],
-    /// How many nodes are on the way; the first ones are forgotten if they are more than `TRAIL`.
+    /// How many nodes are on the way; the first ones are forgotten if there are more than `TRAIL`.
     depth: usize,
 }
 
@@ -88,8 +88,8 @@ impl Trie {
     /// Calls `visit` with the entries that follow `position` in order, the first ones if it is
     /// `None`, until that returns `false`. `position` need not have an entry.
     ///
-    /// It may return earlier, but visits an entry if there is one: to go on, walk from the prefix
-    /// of the last one. One descent for many entries, no allocation.
+    /// It may return earlier, but visits an entry if there is one: to continue, walk from the
+    /// prefix of the last one. One descent for many entries, no allocation.
     pub fn walk<'e>(
         &'e self,
         reader: &'e Reader,
@@ -149,7 +149,7 @@ impl Trie {
         let descent = self.descend_noting(position, |place, item| {
             trail.push(place.node, item.number());
         });
-        // What was found there, not what is there by now: that may not follow `position`.
+        // Uses what was found there, not what is there by now, which may not follow `position`.
         let slot = match descent.end {
             End::Leaf { leaf, .. } if descent.leads_past(&self.geometry, position) => {
                 return Ok(Some(leaf))
@@ -192,7 +192,7 @@ impl Descent<'_> {
     fn leads_past(&self, geometry: &Geometry, prefix: Prefix<'_>) -> bool {
         match self.end {
             // It covers the prefix, or is in the 1-branch where the prefix is in the 0-branch. If
-            // the prefix covers it, it is before that.
+            // the prefix covers it, it comes before the prefix.
             End::Leaf { leaf, common } => {
                 let byte = prefix.byte((common / 8) as usize);
                 common < prefix.prefixlen()

@@ -16,7 +16,7 @@
 //! on its path; longer ones are below the child of their byte `d`. A subtree with a single prefix
 //! is that prefix's entry and nothing else.
 //!
-//! Files, each of which imports from those before it only: `sync`, `stride` (bitmap arithmetic),
+//! Files, each of which imports only from those before it: `sync`, `stride` (bitmap arithmetic),
 //! `slot`, `prefix`, `item`, `entry`; `small`, `packed`, `full` (the kinds of nodes), `node` (any
 //! of them), `fallback` (what slots say about shorter prefixes); `changes`, `stats`, `memory`;
 //! `descent`, `lookup`, `iter` (reading); `build`, `tidy`, `insert`, `remove`, `clear` (writing).
@@ -29,11 +29,11 @@
 //!
 //! * A lookup returns the longest match that its key had at some moment during the call, whatever
 //!   updates run meanwhile: it is linearizable for each key. See `changes.rs`.
-//! * A step of a walk returns an entry that was there during the call and follows the given prefix,
-//!   which was there, too; entries that are there during the whole call are not skipped. So a walk
-//!   visits all that is there from its first step to its last, unless the prefix that it stands at
-//!   is removed: then it starts again, as in LPM_TRIE. What comes and goes meanwhile may be visited
-//!   or not.
+//! * A step of a walk returns an entry that was present during the call and follows the given
+//!   prefix, which was present as well; it skips no entry that is present during the whole call. So
+//!   a walk visits everything that is present from its first step to its last, unless the prefix
+//!   that it has reached is removed: then it starts again, as in LPM_TRIE. Entries that come or go
+//!   meanwhile may be visited or not.
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
 //! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,
@@ -47,7 +47,7 @@
         dead_code,
         unused_imports,
         unreachable_pub,
-        reason = "as a module it offers more than one map type need use"
+        reason = "a map type need not use all that the module offers"
     )
 )]
 
@@ -94,21 +94,21 @@ use core::marker::PhantomData;
 /// Why an update or a removal did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// No block, or no room to retire one.
+    /// No memory for a block, or no room to retire one.
     NoMemory,
     /// The prefix has an entry already, and the mode was [`Mode::NoExist`].
     Exists,
     /// The prefix has no entry, and one was needed.
     Missing,
-    /// There are as many entries as there may be.
+    /// There are as many entries as are allowed.
     Full,
 }
 
 /// A longest-prefix-match table.
 ///
 /// Its blocks belong to the allocator behind the [`Memory`] that is passed to the writing calls;
-/// empty it with [`clear`](Trie::clear) before it goes.
-// In this order, so that `changes` is between what readers read and what the writer counts.
+/// empty it with [`clear`](Trie::clear) before dropping it.
+// In this order, so that `changes` lies between what readers read and what the writer counts.
 #[repr(C)]
 pub struct Trie {
     geometry: Geometry,
@@ -127,18 +127,18 @@ unsafe impl Send for Trie {}
 // except through atomics; a `Writer` is exclusive by the contract of `Trie::writer`.
 unsafe impl Sync for Trie {}
 
-/// Evidence of a reader section: as long as it lives, blocks retired after its making are not
-/// freed.
+/// Evidence of a reader section: while it lives, blocks that were retired after its creation are
+/// not freed.
 pub struct Reader(PhantomData<*const ()>);
 
 impl Reader {
-    /// Asserts that a reader section is on.
+    /// Asserts that the caller is in a reader section.
     ///
     /// # Safety
     ///
     /// For as long as the value exists or is borrowed, the caller is in a section that delays the
-    /// freeing of every block that is retired after the section's begin: for an RCU-freeing
-    /// allocator, an RCU reader section.
+    /// freeing of every block that is retired after the section began: for an allocator that frees
+    /// through RCU, an RCU reader section.
     pub const unsafe fn assume() -> Self {
         Self(PhantomData)
     }
@@ -189,8 +189,7 @@ impl Trie {
         self.len() == 0
     }
 
-    /// Bytes that entries and nodes take, as [`Memory::size_of`] says, without blocks that are
-    /// retired.
+    /// Bytes that entries and nodes take according to [`Memory::size_of`], without retired blocks.
     pub fn bytes(&self) -> u64 {
         self.stats.bytes()
     }
@@ -200,7 +199,7 @@ impl Trie {
     /// # Safety
     ///
     /// Until the writer is dropped, there is no other writer of this trie, and blocks that its
-    /// calls retire are not freed within those calls' duration. All writers of a trie pass them
+    /// calls retire are not freed before those calls return. All writers of a trie pass these calls
     /// a [`Memory`] of the same allocator.
     pub unsafe fn writer(&self) -> Writer<'_> {
         Writer { trie: self }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The longest match, lock-free.
 //!
-//! The descent goes as deep as the key leads. A leaf that covers the key is the answer: none is
+//! The descent goes as deep as the key leads. A leaf that covers the key is the answer: no match is
 //! longer. Otherwise the answer is in the last node on the way that has an internal prefix that
-//! covers the key, which the slots on the way tell (see `fallback.rs`); such prefixes are looked at
-//! only then, because most lookups in real tables end at a leaf. Path bytes that compression jumped
-//! over are in the nodes, so nothing below a node that the key does not lead through is ever
-//! considered.
+//! covers the key, which the slots on the way indicate (see `fallback.rs`); internal prefixes are
+//! examined only then, because most lookups in real tables end at a leaf. Path bytes that
+//! compression skipped are in the nodes, so nothing below a node that the key does not lead through
+//! is ever considered.
 
 use super::{
     entry::{Entry, EntryRef},
@@ -18,9 +18,9 @@ use super::{
 
 /// What a descent found.
 enum Match<'a> {
-    /// A leaf, than which nothing is longer.
+    /// A leaf: no match is longer.
     Leaf(EntryRef<'a>),
-    /// An internal prefix, or nothing, where no leaf was.
+    /// An internal prefix, or nothing, because there was no leaf.
     Shorter(Option<EntryRef<'a>>),
 }
 
@@ -29,21 +29,21 @@ impl Trie {
     /// that was the longest at some moment during the call.
     ///
     /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
-    /// key's bytes, and is taken again only if a writer inserted or removed a prefix meanwhile.
+    /// key's bytes; they are repeated only if a writer inserted or removed a prefix meanwhile.
     #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
         if key.data().len() != self.geometry.data_size() {
             return None;
         }
-        // A copy, of which the compiler can know that it does not change.
+        // A copy, so that the compiler knows that it does not change.
         let geometry = self.geometry;
         let entry = self.descend_for(&geometry, key)?;
         Some(Entry::new(entry, &self.geometry))
     }
 
-    /// As [`longest_match`](Self::longest_match), for a caller who knows how long keys are: `data`
-    /// has the geometry's size, or nothing is found. It is faster.
+    /// As [`longest_match`](Self::longest_match), but faster, for callers who know the size of
+    /// keys: if `data` is not of the geometry's size, nothing is found.
     #[inline(always)]
     pub fn longest_match_sized<'e, const N: usize>(
         &'e self,
@@ -57,13 +57,13 @@ impl Trie {
         Some(Entry::new(entry, &self.geometry))
     }
 
-    /// The longest match where there is at most one entry, and so no node: `None` if there are
-    /// nodes, so that [`longest_match_sized`](Self::longest_match_sized) has to look.
+    /// The longest match in a trie of at most one entry, and so without nodes; `None` if there are
+    /// nodes, and [`longest_match_sized`](Self::longest_match_sized) has to look.
     ///
     /// # Safety
     ///
     /// During `'e` the caller is in a section that delays the freeing of each entry that is retired
-    /// after the section's begin. Nodes may be freed meanwhile.
+    /// after the section began. Nodes may be freed meanwhile.
     #[inline(always)]
     pub unsafe fn match_without_nodes<'e, const N: usize>(
         &'e self,
@@ -134,9 +134,9 @@ impl Trie {
         }
     }
 
-    /// Looks in every node on the way, until no prefix comes or goes meanwhile.
+    /// Looks in every node on the way, and again until no prefix was inserted or removed meanwhile.
     ///
-    /// For when one did, and for keys that end within a node.
+    /// For lookups during which one was, and for keys that end within a node.
     #[cold]
     fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
         loop {
@@ -153,8 +153,8 @@ impl Trie {
 
     /// The longest match, in one pass.
     ///
-    /// The same words decide as in [`descend_for`](Self::descend_for), so that a lookup that ends
-    /// here and one that ends there agree on the order of changes.
+    /// The same words determine the result as in [`descend_for`](Self::descend_for), so that a
+    /// lookup that ends here and one that ends there agree on the order of changes.
     fn descend_testing(&self, key: Prefix<'_>) -> Match<'_> {
         let (mut raw, mut start) = (self.root.acquire(), 0);
         let mut best = None;

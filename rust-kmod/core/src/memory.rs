@@ -3,17 +3,18 @@
 
 use core::{alloc::Layout, ptr::NonNull};
 
-/// The largest number of nodes that [`Memory::reserve`] is asked for. Entries: one.
+/// The largest number of nodes that [`Memory::reserve`] is asked for. The largest number of entries
+/// is one.
 ///
 /// No operation needs more, whatever the shape of the trie and the failures before it: a node has
-/// at most two blocks, and one that is merged with the one below it goes with that; a chain of
-/// nodes that held only the removed entry is unlinked by one store and retired in portions of this
-/// size.
+/// at most two blocks, and a node that is merged with the one below it is retired together with
+/// that one; a chain of nodes that held only the removed entry is unlinked by one store and retired
+/// in portions of this size.
 pub const MAX_NODES: usize = 4;
 
 /// Supplies blocks to writers and takes them back.
 ///
-/// Only writers call it, under the exclusion that [`Trie::writer`](super::Trie::writer) asks for,
+/// Only writers call it, under the exclusion that [`Trie::writer`](super::Trie::writer) requires,
 /// so an implementation may be called in any context that its user writes in.
 ///
 /// # Safety
@@ -24,12 +25,12 @@ pub const MAX_NODES: usize = 4;
 /// [`Reader`](super::Reader) that existed before the call; an entry, also for as long as the users
 /// of such a reader's results may keep a value's address.
 pub unsafe trait Memory {
-    /// A block for `layout`, or `None`, and then nothing has changed.
+    /// A block for `layout`; `None`: there is no memory, and nothing has changed.
     fn alloc(&mut self, layout: Layout) -> Option<NonNull<u8>>;
 
     /// Makes sure that the next `nodes` calls of [`retire_node`](Memory::retire_node) and `entries`
     /// calls of [`retire_entry`](Memory::retire_entry) need no memory; `false`: nothing has
-    /// changed. Never more than [`MAX_NODES`] nodes and one entry.
+    /// changed. The trie never asks for more than [`MAX_NODES`] nodes and one entry.
     ///
     /// Fewer calls than reserved may follow. An operation may reserve again after it has retired
     /// what it reserved for.
@@ -58,6 +59,6 @@ pub unsafe trait Memory {
     /// As for [`retire_node`](Memory::retire_node).
     unsafe fn retire_entry(&mut self, ptr: NonNull<u8>, layout: Layout);
 
-    /// Bytes that the allocator really spends on a block of `layout`, its size class.
+    /// Bytes that the allocator actually uses for a block of `layout`: its size class.
     fn size_of(layout: Layout) -> usize;
 }

@@ -39,10 +39,10 @@ pub(super) enum Link<'a> {
 }
 
 impl Slot {
-    /// What is below the slot, for walks and updates: a pushed entry is none.
+    /// What is below the slot, for walks and updates: a pushed entry does not count.
     ///
     /// Whoever holds a slot for `'a` is in a reader section or is the writer, so the blocks that it
-    /// finds there live as long.
+    /// finds there live that long.
     pub(super) fn below<'a>(&'a self) -> Link<'a> {
         let raw = self.acquire();
         if raw.is_taken() {
@@ -172,8 +172,8 @@ impl<'a> NodeRef<'a> {
         }
     }
 
-    /// The longest internal prefix that covers `byte`, whose slot is vacant or not there: in the
-    /// array of a full node that says that there is none.
+    /// The longest internal prefix that covers `byte`, whose slot is vacant or does not exist; in
+    /// the array of a full node, a vacant slot means that there is no such prefix.
     #[inline]
     pub(super) fn cover_of_vacant(self, byte: u8) -> Option<EntryRef<'a>> {
         match self {
@@ -182,7 +182,8 @@ impl<'a> NodeRef<'a> {
         }
     }
 
-    /// Calls `f` with each item that is not vacant, and its slot, by number. The writer only.
+    /// Calls `f` with each item that is not vacant, and its slot, in order of their numbers. The
+    /// writer only.
     #[inline]
     pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
         let f = |item, slot: &'a Slot| {
@@ -204,7 +205,7 @@ impl<'a> NodeRef<'a> {
         found
     }
 
-    /// How many items are not vacant, if it is less than `enough`, or that. The writer only.
+    /// How many items are not vacant, counted up to `enough`. The writer only.
     pub(super) fn live_upto(self, enough: usize) -> usize {
         match self {
             NodeRef::Small(node) => taken(node.slots(), enough),
@@ -221,8 +222,8 @@ impl<'a> NodeRef<'a> {
         self.live_upto(usize::MAX)
     }
 
-    /// How many of eight slots around that of `item`, which the node has, are not vacant: about one
-    /// cache line. The writer only.
+    /// How many of the eight slots around that of `item`, which the node has, are not vacant: about
+    /// one cache line. The writer only.
     pub(super) fn live_near(self, item: Item) -> usize {
         let (slots, at) = match (self, item) {
             (NodeRef::Small(node), _) => (node.slots(), 0),
@@ -235,7 +236,7 @@ impl<'a> NodeRef<'a> {
         slots.chunks(8).nth(at / 8).map_or(0, |near| taken(near, 8))
     }
 
-    /// Whether an item besides `item`, which is not vacant, is not either. The writer only.
+    /// Whether there are non-vacant items besides `item`, which is one. The writer only.
     pub(super) fn has_others(self, item: Item) -> bool {
         self.live_near(item) > 1 || self.live_upto(2) > 1
     }
@@ -261,7 +262,7 @@ impl<'a> NodeRef<'a> {
     }
 }
 
-/// How many slots lead somewhere, if it is less than `enough`, or that.
+/// How many slots lead somewhere, counted up to `enough`.
 fn taken(slots: &[Slot], enough: usize) -> usize {
     let taken = slots.iter().filter(|slot| slot.raw().is_taken());
     taken.take(enough).count()

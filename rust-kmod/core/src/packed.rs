@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! 0   ranks      see Ranks
-//! 8   child      bitmap of the bytes under which there is more
+//! 8   child      bitmap of the bytes that lead to a child
 //! 40  internal   bitmap of the prefixes that end in this stride, by base index
 //! 72  slots      one for each bit: internal ones first, then children, both by index
 //! ```
@@ -29,7 +29,7 @@ use core::{
 /// The most items of a packed node that is not part of a full one: what fits 512 bytes.
 #[cfg(not(loom))]
 pub(super) const PACKED: usize = 55;
-/// Few, to have all kinds of nodes in a model.
+/// Few, so that a model has all kinds of nodes.
 #[cfg(loom)]
 pub(super) const PACKED: usize = 5;
 
@@ -57,12 +57,12 @@ impl Shape {
         internals + children
     }
 
-    /// 64 items each, by number.
+    /// 64 items each, in order of their numbers.
     fn words(&self) -> impl Iterator<Item = u64> + '_ {
         self.internal.iter().chain(&self.child).copied()
     }
 
-    /// Calls `f` with each item, by number.
+    /// Calls `f` with each item, in order of their numbers.
     pub(super) fn for_each(&self, mut f: impl FnMut(Item)) {
         for (word, mut bits) in self.words().enumerate() {
             while bits != 0 {
@@ -92,10 +92,10 @@ fn ones(map: &Bitmap) -> usize {
     map.iter().map(|word| word.count_ones() as usize).sum()
 }
 
-/// Makes the number of any slot the sum of one of these and one popcount.
+/// With these, the position of any slot is one of them plus one popcount.
 #[repr(C)]
 struct Ranks {
-    /// For `clear`: how many slots of the array are left, where a full node has one.
+    /// For `clear`: how many slots of the array are left, if the node is part of a full one.
     left: AtomicU8,
     /// Bits of the internal bitmap before its words 1, 2, 3.
     internals_before: [u8; 3],
@@ -134,7 +134,7 @@ struct Fixed {
     internal: Bitmap,
 }
 
-/// The block of a node with so many items.
+/// The layout of a node with this many items.
 pub(super) fn layout(items: usize) -> Layout {
     let size = size_of::<Fixed>() + items * size_of::<Slot>();
     // SAFETY: the alignment is a power of two; at most 72 + 256 * 8 bytes (slots are larger in the
@@ -190,8 +190,8 @@ impl<'a> PackedRef<'a> {
     }
 
     pub(super) fn slots(self) -> &'a [Slot] {
-        // SAFETY: by the invariants so many slots follow the fixed part, which are only written as
-        // atomics.
+        // SAFETY: by the invariants that many slots follow the fixed part, which are only written
+        // as atomics.
         unsafe { slice::from_raw_parts(self.first_slot().as_ptr(), self.len()) }
     }
 
@@ -199,7 +199,7 @@ impl<'a> PackedRef<'a> {
         layout(self.len())
     }
 
-    /// How many slots come before that of `item`, there or not.
+    /// How many slots come before that of `item`, whether or not the node has it.
     pub(super) fn rank(self, item: Item) -> usize {
         match item {
             Item::Internal(index) => self.internal_rank(index),
@@ -262,7 +262,7 @@ impl<'a> PackedRef<'a> {
         None
     }
 
-    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    /// Calls `f` with each item, vacant or not, and its slot, in order of their numbers.
     pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
         let mut slots = self.slots().iter();
         self.shape().for_each(|item| {
@@ -272,7 +272,7 @@ impl<'a> PackedRef<'a> {
         });
     }
 
-    /// The shape of what is not vacant. The writer only.
+    /// The shape of the items that are not vacant. The writer only.
     pub(super) fn taken(self) -> Shape {
         let mut slots = self.slots().iter();
         let mut taken = self.shape();
@@ -289,7 +289,7 @@ impl<'a> PackedRef<'a> {
         taken
     }
 
-    /// Writes the slots of a node of this shape: with what they hold here, or vacant.
+    /// Writes the slots of a node of this shape: with the content that they have here, or vacant.
     ///
     /// # Safety
     ///
@@ -339,13 +339,13 @@ impl Items for PackedRef<'_> {
     }
 }
 
-/// Writes a packed node into a fresh block, but for its slots: internal ones first, then children,
-/// both by index. Returns where they begin.
+/// Writes a packed node into a fresh block, except for its slots, and returns where these begin:
+/// internal ones first, then children, both by index.
 ///
 /// # Safety
 ///
 /// The block has the [`layout`] for the items of `shape`, and is nobody else's. There are at most
-/// 255 internal prefixes, and children only with at most [`PACKED`] items, but for child 255.
+/// 255 internal prefixes, and children only with at most [`PACKED`] items, except for child 255.
 pub(super) unsafe fn write(block: NonNull<u8>, shape: &Shape) -> NonNull<Slot> {
     let fixed = Fixed {
         ranks: Ranks::new(shape),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Keys: how long they are in one map ([`Geometry`]), and one of them ([`Prefix`]).
+//! Keys: their size in a map ([`Geometry`]), and a single one ([`Prefix`]).
 //!
 //! Data is read as big endian: bit 0 of a prefix is the highest bit of `data[0]`. Bits beyond
-//! prefixlen are carried along (get_next_key shows them) and never compared.
+//! prefixlen are kept (get_next_key returns them) and never compared.
 
 use super::slot::ENTRY_ALIGN;
 use core::alloc::Layout;
@@ -69,7 +69,7 @@ impl Geometry {
     }
 
     /// Bytes of data that an entry stores of a prefix of `prefixlen` bits with nothing but zeroes
-    /// beyond: it is the size class that counts, and lookups compare some sizes at once.
+    /// beyond: what matters is the size class, and that lookups compare some sizes in one step.
     #[inline]
     pub(super) const fn stored(&self, prefixlen: u32) -> usize {
         let (needed, all) = (prefixlen.div_ceil(8) as usize, self.data_size());
@@ -84,27 +84,27 @@ impl Geometry {
         }
     }
 
-    /// The block that an entry with `data` bytes of data needs: value, prefixlen, data; aligned for
-    /// the tags in pointers to it.
+    /// The layout of an entry with `data` bytes of data: value, prefixlen, data; aligned for the
+    /// tags in pointers to it.
     pub(super) const fn layout(&self, data: usize) -> Layout {
         // SAFETY: the alignment is a power of two, and value_size <= i32::MAX plus 258 bytes stays
         // far below isize::MAX.
         unsafe { Layout::from_size_align_unchecked(self.data_offset() + data, ENTRY_ALIGN) }
     }
 
-    /// The largest block that an entry may need.
+    /// The layout of the largest entry.
     pub const fn largest_entry(&self) -> Layout {
         self.layout(self.data_size())
     }
 
-    /// The block for an entry of `prefix`. Zeroes beyond prefixlen take no space.
+    /// The layout of an entry of `prefix`. Zeroes beyond prefixlen take no space.
     pub fn entry_layout(&self, prefix: Prefix<'_>) -> Layout {
         self.layout(prefix.stored(self))
     }
 }
 
-/// Bytes of data that each entry stores, if keys have so many. With a value of 8 bytes, they make a
-/// block of 16.
+/// Bytes of data that each entry stores, if keys have that many. With a value of 8 bytes, they make
+/// a block of 16.
 const SHORT: usize = 6;
 
 /// A prefix as a caller names it: a length in bits, and key data.
@@ -119,10 +119,10 @@ pub struct Prefix<'a> {
 }
 
 impl<'a> Prefix<'a> {
-    /// `None` if `data` has not the geometry's size, or `prefixlen` exceeds its maximum.
+    /// `None` if `data` is not of the geometry's size, or `prefixlen` exceeds its maximum.
     #[inline]
     pub fn new(geometry: &Geometry, prefixlen: u32, data: &'a [u8]) -> Option<Self> {
-        // INVARIANT: max_prefixlen is eight times the data size that is asked for here.
+        // INVARIANT: max_prefixlen is eight times the data size that is required here.
         (data.len() == geometry.data_size() && prefixlen <= geometry.max_prefixlen())
             .then_some(Self { prefixlen, data })
     }
@@ -137,7 +137,7 @@ impl<'a> Prefix<'a> {
         self.data
     }
 
-    /// Bytes of data that an entry of it stores.
+    /// Bytes of data that an entry of this prefix stores.
     pub(super) fn stored(&self, geometry: &Geometry) -> usize {
         let stored = geometry.stored(self.prefixlen);
         let (beyond, rest) = (
@@ -160,7 +160,7 @@ impl<'a> Prefix<'a> {
         (self.prefixlen / 8) as usize
     }
 
-    /// Byte `i`, or 0 beyond the end (which no caller reaches; it spares a panic path).
+    /// Byte `i`, or 0 beyond the end (which no caller reaches; this avoids a panic path).
     pub(super) fn byte(&self, i: usize) -> u8 {
         self.data.get(i).copied().unwrap_or(0)
     }
@@ -196,10 +196,10 @@ fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, 0, 0])
 }
 
-/// Whether the first `bits` bits of `a`, which has as many, and `b` agree, bytes before `from`
-/// being known to.
+/// Whether the first `bits` bits of `a`, which has that many, and of `b` agree; bytes before `from`
+/// are known to agree.
 ///
-/// Addresses, and what is stored of them, are compared at once.
+/// Addresses, and what is stored of them, are compared in one step.
 #[inline(always)]
 pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
     if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {

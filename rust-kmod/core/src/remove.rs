@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Remove: needs no memory. The slot of what goes becomes vacant, and readers pass over it; an
-//! insertion of the same prefix fills it again, and any copy of the node leaves it out.
+//! Removal, which needs no memory: the slot of the removed item becomes vacant, and readers pass
+//! over it; an insertion of the same prefix fills it again, and any copy of the node leaves it out.
 //!
-//! So a node may have fewer items than slots. Once a smaller one would do, or the last item could
-//! take the place of the node, it is wasteful, and `tidy.rs` replaces it; without memory for that,
-//! later writers do.
+//! So a node may have fewer items than slots. Once a smaller node would do, or its only item could
+//! take the node's place, it is wasteful, and `tidy.rs` replaces it; if there is no memory for
+//! that, later writers do.
 //!
-//! There may be nodes with one item, even chains of them, but none without. If the last entry below
-//! such a chain goes, the chain goes with it: one store unlinks it.
+//! There may be nodes with one item, even chains of them, but none without an item. If the last
+//! entry below such a chain is removed, so is the chain: one store unlinks it.
 
 use super::{
     descent::{End, Place, Way},
@@ -54,7 +54,7 @@ impl Held<'_> {
 
 impl Writer<'_> {
     /// Removes the entry of exactly `prefix` and retires it. Returns where its value is until the
-    /// grace period is over.
+    /// grace period ends.
     ///
     /// [`Error::Missing`]: there is none. [`Error::NoMemory`]: there is no room to retire it; no
     /// other lack of memory makes it fail. After an error nothing has changed.
@@ -123,8 +123,8 @@ impl Writer<'_> {
             Some(held) => held.vacate(prefix),
         }
         if let Some(last) = last {
-            // After that: a walk finds an entry in each node that is linked. A full node may hold
-            // the entry in more slots, which would outlive it.
+            // Only now, because a walk finds an entry in each node that is linked. A full node may
+            // hold the entry in further slots, which would outlive it.
             last.vacate(prefix);
         }
         if !ptr::eq(begin, end) {

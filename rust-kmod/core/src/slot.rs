@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Slots: the words of a published structure that say what there is, and the tags of the pointers
-//! in them.
+//! Slots: the words of a published structure that determine its content, and the tags of the
+//! pointers in them.
 //!
 //! A slot is vacant, or points to an entry, whose block is 16-byte aligned, or to a node, whose
 //! block is 32-byte aligned. So the low bits are free:
@@ -37,7 +37,7 @@ pub(super) enum Kind {
     Full,
 }
 
-/// What a raw pointer is to.
+/// What a raw pointer points to.
 pub(super) enum Target {
     Vacant,
     /// `true`: every key that leads to the slot is covered.
@@ -45,7 +45,7 @@ pub(super) enum Target {
     Node(NonNull<u8>, Kind),
 }
 
-/// A tagged pointer as it lies in a slot.
+/// A tagged pointer as stored in a slot.
 ///
 /// # Invariants
 ///
@@ -107,7 +107,7 @@ impl Raw {
         Self::tagged(ptr, tags)
     }
 
-    /// The same, in a slot whose byte is covered by an internal prefix of its node, or not.
+    /// The same, for a slot whose byte is covered by an internal prefix of its node, or not.
     pub(super) fn with_fallback(self, covered: bool) -> Self {
         // INVARIANT: null stays null.
         Raw(self.0.map_addr(|addr| {
@@ -162,8 +162,8 @@ impl Raw {
 /// # Invariants
 ///
 /// It holds [`Raw::VACANT`] or a `Raw` made by one of the other constructors. A block that was ever
-/// reachable through a slot is given to `Memory::retire_node` or `Memory::retire_entry`, not before
-/// it is unreachable for later readers.
+/// reachable through a slot is given to `Memory::retire_node` or `Memory::retire_entry`, but not
+/// before it is unreachable for later readers.
 #[repr(transparent)]
 pub(super) struct Slot(AtomicPtr<u8>);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Small nodes: up to six items, named by a byte each, and the bytes that path compression jumped
-//! over. Two or three items and no skipped bytes take 32 bytes, six take 64.
+//! Small nodes: up to six items, each named by a byte, and the bytes that path compression skips.
+//! Two or three items and no skipped bytes take 32 bytes, six take 64.
 //!
 //! ```text
 //! 0   keys      children's bytes in ascending order, then internal prefixes' base indexes in
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Only slots change after publication. Only small nodes have skipped bytes: where path compression
-//! jumps over bytes above a larger node, a small one with a single item stands in front of it. So
-//! splitting or joining skips never copies a large node.
+//! skips bytes above a larger node, a small one with a single item is in front of it. So splitting
+//! or joining skips never copies a large node.
 
 use super::{
     entry::EntryRef,
@@ -26,7 +26,7 @@ use core::{alloc::Layout, marker::PhantomData, mem::size_of, ptr::NonNull, slice
 /// The most items of a small node.
 #[cfg(not(loom))]
 pub(super) const SMALL: usize = 6;
-/// Few, to have all kinds of nodes in a model.
+/// Few, so that a model has all kinds of nodes.
 #[cfg(loom)]
 pub(super) const SMALL: usize = 2;
 
@@ -68,7 +68,7 @@ impl Keys {
     }
 }
 
-/// The block of a node with so many items and skipped bytes.
+/// The layout of a node with this many items and skipped bytes.
 pub(super) fn layout(items: usize, skip: usize) -> Layout {
     let size = size_of::<Keys>() + items * size_of::<Slot>() + skip;
     // SAFETY: the alignment is a power of two; at most 8 + 6 * 8 + 255 bytes (slots are larger in
@@ -111,7 +111,7 @@ impl<'a> SmallRef<'a> {
 
     #[inline]
     pub(super) fn slots(self) -> &'a [Slot] {
-        // SAFETY: by the invariants so many slots follow the keys, which are only written as
+        // SAFETY: by the invariants that many slots follow the keys, which are only written as
         // atomics.
         unsafe {
             slice::from_raw_parts(
@@ -132,7 +132,7 @@ impl<'a> SmallRef<'a> {
         if len == 0 {
             return &[];
         }
-        // SAFETY: by the invariants so many bytes follow the slots, which nobody writes.
+        // SAFETY: by the invariants that many bytes follow the slots, which nobody writes.
         unsafe { slice::from_raw_parts(self.slots().as_ptr_range().end.cast(), len) }
     }
 
@@ -166,7 +166,7 @@ impl<'a> SmallRef<'a> {
         })
     }
 
-    /// Calls `f` with each item, vacant or not, and its slot, by number.
+    /// Calls `f` with each item, vacant or not, and its slot, in order of their numbers.
     pub(super) fn for_each(self, mut f: impl FnMut(Item, &'a Slot)) {
         let (children, slots) = (self.keys().children(), self.slots());
         let order = (children..slots.len()).rev().chain(0..children);
@@ -212,13 +212,13 @@ fn post_order(number: u32) -> u32 {
     1 + 9 * end(number, len) + (8 - len)
 }
 
-/// Writes a small node into a fresh block. `fill` calls its argument with each item and what its
-/// slot holds, by number: `internals` and `children` of them. `skip` comes in parts, at most 255
-/// bytes in all.
+/// Writes a small node into a fresh block. `fill` calls its argument with each item and the content
+/// of its slot, in order of their numbers: `internals` and `children` of them. `skip` comes in
+/// parts, at most 255 bytes in all.
 ///
 /// # Safety
 ///
-/// The block has the [`layout`] for that, and is nobody else's. `fill` makes so many calls.
+/// The block has the [`layout`] for that, and is nobody else's. `fill` makes that many calls.
 pub(super) unsafe fn write(
     block: NonNull<u8>,
     (internals, children): (usize, usize),
@@ -239,7 +239,7 @@ pub(super) unsafe fn write(
         };
         number += 1;
         keys |= u64::from(key) << (8 * at);
-        // SAFETY: by the contract `at` is below `len`, and the block has so many slots.
+        // SAFETY: by the contract `at` is below `len`, and the block has that many slots.
         unsafe { slots.add(at).write(Slot::new(raw)) };
     });
     debug_assert_eq!(number, len, "each slot is written");

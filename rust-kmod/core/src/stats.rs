@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// How many updates look for what a writer left to later ones, see `tidy.rs`.
 const ATTENTION: u64 = 1024;
 
-/// Counters; written by one writer at a time, so plain loads and stores do.
+/// Counters; written by one writer at a time, so plain loads and stores suffice.
 pub(super) struct Stats {
     len: AtomicU64,
     bytes: AtomicU64,
@@ -30,7 +30,8 @@ impl Stats {
         self.bytes.load(Relaxed)
     }
 
-    /// A writer left something to later ones for lack of memory: the next ones look for such.
+    /// A writer left something to later ones for lack of memory: the next [`ATTENTION`] ones look
+    /// for it.
     pub(super) fn attend(&self) {
         self.attention.store(ATTENTION, Relaxed);
     }

@@ -19,7 +19,7 @@
 /// 256 bits.
 pub(super) type Bitmap = [u64; 4];
 
-/// What [`following`] has to know of a node.
+/// What [`following`] needs to know about a node.
 pub(super) trait Items {
     /// Whether there is an internal prefix with this base index.
     fn has_internal(&self, index: u8) -> bool;
@@ -103,7 +103,7 @@ pub(super) fn longest_from(internal: &Bitmap, mut index: u8) -> u8 {
 /// 1-branch. 0: no more.
 ///
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
-/// first where ends meet.
+/// first if the ends are equal.
 pub(super) fn following(items: &impl Items, after: u32) -> u32 {
     let no_internals = items.next_internal(1, 256).is_none();
     // Shorter ones that end where `after` does: it is in their last branch.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The atomic types of all that readers and the writer share, from `core` or, under `cfg(loom)`,
-//! from the model checker.
+//! The atomic types of everything that readers and the writer share, from `core` or, under
+//! `cfg(loom)`, from the model checker.
 
 #[cfg(not(loom))]
 pub(super) use core::sync::atomic::{fence, AtomicPtr, AtomicU64};

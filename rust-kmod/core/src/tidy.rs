@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What removals leave: nodes that are larger than their items need, and nodes that no reader finds
-//! any more. A removal tidies up; if it lacks memory for that, a number of later updates look for
-//! such nodes on their way.
+//! Cleaning up after removals: nodes that are larger than their items need, and nodes that no
+//! reader finds any more. A removal does so itself; if it lacks memory, a number of later updates
+//! look for such nodes on their way.
 
 use super::{
     build::{copy, copy_rest, front},
@@ -16,14 +16,15 @@ use super::{
     Writer, DATA_SIZE_MAX,
 };
 
-/// How many nodes, from the lowest on the way to a prefix on, an update of it may make wasteful:
-/// the one that loses an item, the one above it if the item was a node, and one in front of that.
+/// How many nodes, counted from the lowest on the way to a prefix, an update of it may make
+/// wasteful: the one that loses an item, the one above it if the item was a node, and one in front
+/// of that.
 pub(super) const LOWEST: usize = 3;
 
-/// There was none for a smaller node.
+/// There was no memory for a smaller node.
 struct NoMemory;
 
-/// Nodes that one operation makes smaller.
+/// How many nodes one operation makes smaller at most.
 const TIDIED: usize = 4;
 
 /// A full node with no more items than this becomes a packed one: fewer than those that made it
@@ -33,8 +34,8 @@ const FULL_LEAST: usize = PACKED * 2 / 3;
 /// See [`NodeRef::is_wasteful_without`].
 const CROWDED: usize = 3;
 
-/// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: that takes
-/// half as much, and leaves room for a third more.
+/// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: one that
+/// takes at most half as much, with room for a third more items.
 fn packed_is_wasteful<M: Memory>(live: usize, slots: usize) -> bool {
     2 * M::size_of(packed::layout(live + live / 3)) <= M::size_of(packed::layout(slots))
 }
@@ -67,9 +68,9 @@ impl NodeRef<'_> {
 
     /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
     ///
-    /// A node with [`CROWDED`] items around this one is not counted, which would read all of its
-    /// cache lines. So a full node may stay full with as few as 15 items, three in each of five
-    /// lines.
+    /// The items of a node with [`CROWDED`] items around this one are not counted, which would read
+    /// all of its cache lines. So a full node may stay full with as few as 15 items, three in each
+    /// of five lines.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
@@ -81,18 +82,18 @@ impl NodeRef<'_> {
 }
 
 impl Writer<'_> {
-    /// Keeps the nodes from `first` on, each in the only slot of the one before, of which the last
-    /// one's is `end`, until they are retired: nothing leads to them any more.
+    /// Keeps a chain of nodes, to which nothing leads any more, until they are retired: `first`,
+    /// then each in the only slot of the one before. `end` is the slot of the last one.
     pub(super) fn leave(&mut self, first: Raw, end: &Slot) {
         let leftover = &self.trie.leftover;
-        // Readers who are still in the chain may walk on into older ones: there is nothing to find
+        // Readers who are still in the chain may continue into older ones: there is nothing to find
         // in any of them.
         end.publish(leftover.raw());
         leftover.publish(first);
     }
 
-    /// Takes away leftovers, in time bounded by the length of a key. Called after each change on
-    /// the way to `prefix`.
+    /// Cleans up leftovers, in time bounded by the length of a key. Called after each change on the
+    /// way to `prefix`.
     pub(super) fn tidy<M: Memory>(&mut self, mem: &mut M, prefix: Prefix<'_>) {
         if !self.trie.leftover.raw().is_vacant() {
             self.drain(mem);
@@ -119,7 +120,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Retires unlinked nodes, as many as a chain may have at most.
+    /// Retires unlinked nodes, at most as many as a chain may have.
     #[cold]
     fn drain<M: Memory>(&mut self, mem: &mut M) {
         let leftover = &self.trie.leftover;
@@ -143,8 +144,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`. Its level,
-    /// if there is one.
+    /// Replaces the first wasteful node from level `first` on, on the way to `prefix`, and returns
+    /// its level, if there is one.
     fn shrink_one<M: Memory>(
         &mut self,
         mem: &mut M,
