@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Lookups against other crates on the tables and keys of the in-kernel benchmark: same rows, same
-//! order of insertion, same probes. A crate with another answer ends the run.
+//! order of insertion, same probes. A crate that gives a different answer ends the run.
 //!
-//! The crates take turns, in ROUNDS rounds (default 1). BENCH_ONLY selects tables. `scripts/bench-core` runs this and reads
-//! what criterion writes: groups are `workload/round`, functions `crate/entries`.
+//! The crates take turns, in ROUNDS rounds (default 1). BENCH_ONLY selects tables.
+//! `scripts/bench-core` runs this and reads what criterion writes: groups are `workload/round`,
+//! functions `crate/entries`.
 
 mod peers;
 mod support;
@@ -44,7 +45,7 @@ impl Measurement for CpuTime {
     }
 
     fn formatter(&self) -> &dyn ValueFormatter {
-        // It formats nanoseconds, too.
+        // Which also formats nanoseconds.
         WallTime.formatter()
     }
 }
@@ -75,7 +76,7 @@ fn measure<const N: usize>(
     }
 }
 
-/// Tables without probes are for other measurements.
+/// Skips tables without probes, which are for other measurements.
 fn measure_all<const N: usize>(
     criterion: &mut Criterion<CpuTime>,
     crates: fn(&peers::Rows<N>) -> peers::Crates<N>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Loads the routing tables in the archive named by BENCH_TABLES and prints what they cost: bytes by
+//! Loads the routing tables in the archive named by BENCH_TABLES and prints their costs: bytes by
 //! size class, and nanoseconds of this thread's CPU time by operation.
 //!
 //! `BENCH_TABLES=$(scripts/bench-tables) cargo run --release --example table`

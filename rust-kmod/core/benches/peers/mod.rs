@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The crates that people would pick, each loaded with the same rows and asked the same addresses.
+//! The crates that one would choose from, each loaded with the same rows and asked for the same
+//! addresses.
 
 use super::support::fixture::Mtrie;
 use ip_network_table_deps_treebitmap::IpLookupTable;
@@ -8,10 +9,10 @@ use poptrie::Poptrie;
 use prefix_trie::PrefixMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Looks all addresses up, and returns the exclusive or of the values found.
+/// Looks up all addresses, and returns the exclusive or of the values found.
 pub type Lookup<const N: usize> = Box<dyn Fn(&[[u8; N]]) -> u64>;
 
-/// `(prefixlen, data, value)` of each.
+/// `(prefixlen, data, value)` of each row.
 pub type Rows<const N: usize> = [(u32, [u8; N], u64)];
 
 /// By name.
@@ -51,7 +52,7 @@ macro_rules! by_integer {
     };
 }
 
-/// The same, and those that know a family of addresses only, as `$addr` and `$prefix`.
+/// The same, and the crates that know only families of addresses, as `$addr` and `$prefix`.
 macro_rules! family {
     ($name:ident, $by_integer:ident, $bits:literal, $addr:ty, $prefix:ty) => {
         pub fn $name(rows: &Rows<{ $bits / 8 }>) -> Crates<{ $bits / 8 }> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! CPU time of the calling thread: a neighbour's time slice is not ours.
+//! CPU time of the calling thread, which does not include other threads' time slices.
 
 /// Nanoseconds.
 pub fn now() -> u64 {

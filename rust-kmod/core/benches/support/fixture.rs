@@ -14,7 +14,7 @@ impl Mtrie {
     /// For keys of `data_size` bytes and values of 8.
     pub fn new(data_size: u16) -> Self {
         let geometry = Geometry::new(data_size, 8).expect("a valid size");
-        // SAFETY: retired blocks are freed in writing calls only, which take the fixture
+        // SAFETY: retired blocks are freed only in writing calls, which borrow the fixture
         // exclusively.
         let reader = unsafe { Reader::assume() };
         Self {
@@ -94,7 +94,7 @@ impl Mtrie {
         }
     }
 
-    /// Frees all; the longest time between two pauses, in ns.
+    /// Frees everything, and returns the longest time between two pauses, in ns.
     pub fn clear(&mut self) -> u64 {
         let (mut last, mut longest) = (clock::now(), 0);
         let pause = || {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What measurements share: the routing table, the probes, and a slab-like allocator.
+//! Shared by all measurements: the routing table, the probes, and a slab-like allocator.
 #![allow(dead_code, reason = "each measurement uses its part")]
 
 pub mod clock;

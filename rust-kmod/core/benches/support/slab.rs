@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //! An allocator that packs blocks of kmalloc's size classes side by side, as slabs do, with a free
-//! list a class.
+//! list per class.
 
 use lpm_mtrie_core::Memory;
 use std::{
@@ -16,8 +16,8 @@ const CHUNK: Layout = match Layout::from_size_align(1 << 21, 1 << 21) {
     Err(_) => panic!("a power of two"),
 };
 
-/// The class for a block of `layout`, as rust-kmod/blocks.rs asks for it: its blocks are aligned to
-/// the largest power of two that divides its size.
+/// The class for a block of `layout`, as rust-kmod/blocks.rs requests it: blocks are aligned to the
+/// largest power of two that divides their size.
 fn class(layout: Layout) -> usize {
     let size = layout.pad_to_align().size();
     CLASSES
@@ -38,7 +38,7 @@ struct Class {
 pub struct Slab {
     classes: [Class; 13],
     retired: Vec<(NonNull<u8>, usize)>,
-    /// Blocks handed out a class, minus those that came back.
+    /// Blocks handed out per class, minus those returned.
     pub blocks: [i64; 13],
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The tables that the in-kernel benchmark takes, with the keys that it looks up: the cpio archive
-//! named by BENCH_TABLES, which `scripts/bench-tables` makes. A table in it is what bench/table.c
-//! describes.
+//! The tables of the in-kernel benchmark, with the keys that it looks up, from the cpio archive
+//! named by BENCH_TABLES, which `scripts/bench-tables` makes. bench/table.c describes their format.
 
 use std::{env, fs, process};
 
@@ -17,7 +16,7 @@ pub struct Table<const N: usize> {
     pub probes: Vec<(String, Vec<[u8; N]>)>,
 }
 
-/// The content of the archive; ends the process with a message where there is none.
+/// The content of the archive; ends the process with a message if there is none.
 pub fn archive() -> Vec<u8> {
     let Some(path) = env::var_os("BENCH_TABLES") else {
         eprintln!("BENCH_TABLES is not set: name the file that scripts/bench-tables prints");
@@ -29,8 +28,8 @@ pub fn archive() -> Vec<u8> {
     })
 }
 
-/// The tables with keys of `N` bytes, in the archive's order. BENCH_ONLY, names of tables with
-/// commas between them, leaves out the others.
+/// The tables with keys of `N` bytes, in the archive's order. BENCH_ONLY, a comma-separated list of
+/// names, selects some.
 pub fn tables<const N: usize>(archive: &[u8]) -> Vec<Table<N>> {
     let only = env::var("BENCH_ONLY").unwrap_or_default();
     let chosen =
@@ -38,7 +37,7 @@ pub fn tables<const N: usize>(archive: &[u8]) -> Vec<Table<N>> {
     files(archive).filter_map(parse).filter(chosen).collect()
 }
 
-/// What the files of an archive in the "newc" form hold.
+/// The contents of the files of an archive in "newc" format.
 fn files(mut archive: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let field = |at: usize| {
@@ -53,7 +52,7 @@ fn files(mut archive: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// `None`: no table, or one with other keys.
+/// `None` if it is no table, or one with other keys.
 fn parse<const N: usize>(file: &[u8]) -> Option<Table<N>> {
     let mut at = file;
     let (magic, key_size, lists) = (number(&mut at)?, number(&mut at)?, number(&mut at)?);

@@ -35,7 +35,7 @@ pub(super) fn check(trie: &Trie, heap: &Heap, failed: bool) {
     let live: HashMap<usize, Layout> = heap.live().collect();
     assert_eq!(
         walk.blocks, live,
-        "blocks that are reachable are those that are allocated, with the same layouts"
+        "the reachable blocks are the allocated ones, with the same layouts"
     );
     assert_eq!(walk.entries, trie.len(), "len is the number of entries");
     let bytes: usize = live.values().map(|layout| size_class(layout.size())).sum();
@@ -76,7 +76,7 @@ impl Walk<'_> {
         assert!(matches!(link, Link::Vacant), "a chain holds no entry");
     }
 
-    /// `path` are the bytes that lead to the slot, `in_node` the item that it is of.
+    /// `path` are the bytes that lead to the slot, `in_node` is the item that it belongs to.
     fn link(&mut self, slot: &Slot, path: &mut Vec<u8>, in_node: Option<Item>) {
         match slot.below() {
             Link::Vacant => {}
@@ -134,7 +134,7 @@ impl Walk<'_> {
         for (block, layout) in node.blocks() {
             self.add(block, layout);
         }
-        // A larger one may be, if its items are in few cache lines, or if it was promoted.
+        // A larger one may be wasteful, if its items are in few cache lines, or if it was promoted.
         let wasteful = match node {
             NodeRef::Small(_) => node.is_wasteful::<Heap>(),
             NodeRef::Packed(_) => node.live() < 3,
@@ -142,7 +142,7 @@ impl Walk<'_> {
         };
         assert!(
             self.failed || !wasteful,
-            "no node is wasteful where memory never failed: {} items in {} bytes",
+            "no node is wasteful if memory never failed: {} items in {} bytes",
             node.live(),
             node.blocks()
                 .map(|(_, layout)| layout.size())
@@ -169,7 +169,10 @@ impl Walk<'_> {
 
     fn size(&self, node: NodeRef<'_>, items: &[(Item, &Slot)]) {
         let numbers: Vec<_> = items.iter().map(|(item, _)| item.number()).collect();
-        assert!(numbers.is_sorted(), "items come by number: {numbers:?}");
+        assert!(
+            numbers.is_sorted(),
+            "items are in order of their numbers: {numbers:?}"
+        );
         match (node, items) {
             (_, []) => panic!("a node has an item"),
             (NodeRef::Small(_), [(_, slot)]) => assert!(
@@ -178,7 +181,7 @@ impl Walk<'_> {
                         slot.below(),
                         Link::Node(NodeRef::Packed(_) | NodeRef::Full(_))
                     ),
-                "a node with one item stands in front of a larger one"
+                "a node with one item is in front of a larger one"
             ),
             (NodeRef::Small(node), _) => {
                 assert!(node.len() <= SMALL, "{} items are not small", node.len());

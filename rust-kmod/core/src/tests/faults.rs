@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Memory fails at every point: an operation that fails changes nothing, a removal succeeds all the
-//! same, and nothing is lost.
+//! Memory fails at every point: an operation that fails changes nothing, a removal succeeds
+//! regardless, and nothing is lost.
 
 use super::{
     fixture::Fixture,
@@ -11,7 +11,7 @@ use crate::Mode;
 use proptest::prelude::*;
 use std::{vec, vec::Vec};
 
-/// Prefixes of 8, 16, … bits of one key: a node for each byte, below the one before.
+/// Prefixes of 8, 16, … bits of one key: a node for each byte, each below the previous one.
 fn nested(fixture: &mut Fixture, byte: u8) -> Vec<(u32, Vec<u8>)> {
     let data = vec![byte; fixture.geometry().data_size()];
     let keys = (1..=data.len() as u32).map(|i| (8 * i, data.clone()));
@@ -29,7 +29,7 @@ impl Fixture {
     fn remove_without_memory(&mut self, key: &(u32, Vec<u8>)) {
         self.heap.budget = Some(1);
         let result = self.remove((key.0, &key.1));
-        assert_eq!(result, Ok(()), "/{} goes without a block", key.0);
+        assert_eq!(result, Ok(()), "/{} is removed without a block", key.0);
         self.heap.budget = None;
         self.check(true);
     }
@@ -43,13 +43,9 @@ fn the_last_of_nested_prefixes_is_removed_after_failures() {
     keys.iter()
         .for_each(|key| fixture.remove_without_memory(key));
     let result = fixture.remove((last.0, &last.1));
-    assert_eq!(result, Ok(()), "it goes when memory is back");
+    assert_eq!(result, Ok(()), "it is removed when memory is back");
     fixture.check(true);
-    assert_eq!(
-        fixture.trie.bytes(),
-        0,
-        "and takes the chain of nodes along"
-    );
+    assert_eq!(fixture.trie.bytes(), 0, "and so is the chain of nodes");
 }
 
 #[test]
@@ -74,7 +70,7 @@ fn chains_left_without_memory_are_retired_by_later_writers() {
 }
 
 #[test]
-fn what_failures_left_is_taken_away_by_updates_on_the_way() {
+fn leftovers_of_failures_are_cleaned_up_by_updates_on_the_way() {
     let mut fixture = Fixture::new(256);
     let mut keys = nested(&mut fixture, 7);
     let kept = keys.split_off(254);
@@ -91,7 +87,7 @@ fn what_failures_left_is_taken_away_by_updates_on_the_way() {
     let bytes = fixture.trie.bytes() - fixture.fresh_bytes();
     assert!(bytes > 5_000, "a chain and a large node are left: {bytes}");
     let large = (16, [&[9, 7][..], &[0; 254]].concat());
-    // An operation takes a few nodes away.
+    // An operation removes a few nodes.
     for _ in 0..254 / 4 {
         for key in [&kept[1], &large] {
             fixture
@@ -105,7 +101,7 @@ fn what_failures_left_is_taken_away_by_updates_on_the_way() {
     assert_eq!(
         fixture.trie.bytes(),
         fixture.fresh_bytes(),
-        "it holds what a fresh one holds"
+        "it takes what a fresh one takes"
     );
 }
 
@@ -129,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_can_be_emptied_without_any_memory(
+    fn a_table_can_be_emptied_without_memory(
         (data_size, ops) in sized_ops(), seed in any::<u64>(),
     ) {
         let mut fixture = Fixture::new(data_size);
@@ -147,7 +143,7 @@ proptest! {
             prop_assert_eq!(
                 fixture.remove((row.prefixlen, &row.data)),
                 Ok(()),
-                "a prefix that is there goes",
+                "a prefix that is there is removed",
             );
             fixture.check(true);
             let full = u32::from(data_size) * 8;
@@ -155,7 +151,7 @@ proptest! {
             prop_assert_eq!(
                 fixture.longest_match((full, &row.data)),
                 expected,
-                "shorter prefixes shine through",
+                "shorter prefixes are uncovered",
             );
         }
         fixture.remove_all();

@@ -23,7 +23,7 @@ pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
     let (stored, beyond) = data.split_at(entry.stored_data().len());
     assert!(
         stored == entry.stored_data() && beyond.iter().all(|byte| *byte == 0),
-        "beyond what is stored there is nothing but zeroes"
+        "the data that is not stored is zeroes"
     );
     // SAFETY: fixtures use values of 8 bytes, written before insertion and not changed.
     let value = unsafe { entry.value_ptr().cast::<u64>().read() };
@@ -57,13 +57,13 @@ impl Fixture {
             .alloc(self.geometry().entry_layout(prefix))
             .expect("no budget is set");
         self.heap.budget = budget;
-        // SAFETY: the block is fresh, and 8 bytes of value are its beginning.
+        // SAFETY: the block is fresh, and begins with the 8 bytes of the value.
         unsafe { block.cast::<u64>().write(value) };
         // SAFETY: it has the layout, and is given away here.
         unsafe { NewEntry::new(block) }
     }
 
-    /// Inserts into the trie; into the model, too, if that worked.
+    /// Inserts into the trie and, if that worked, into the model.
     pub(super) fn insert(
         &mut self,
         key: (u32, &[u8]),
@@ -73,7 +73,7 @@ impl Fixture {
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1).expect("the key is valid");
         let entry = self.entry(prefix, value);
-        // SAFETY: one thread, one writer; the heap frees retired blocks in `grace` only.
+        // SAFETY: one thread, one writer; the heap frees retired blocks only in `grace`.
         let result = unsafe { self.trie.writer() }.insert(
             &mut self.heap,
             prefix,
@@ -101,7 +101,7 @@ impl Fixture {
         }
     }
 
-    /// What the model says that an insertion must do when memory does not fail.
+    /// What an insertion must do according to the model, if memory does not fail.
     pub(super) fn expected(&self, key: (u32, &[u8]), mode: Mode) -> Result<Outcome, Error> {
         match (self.model.position(key).is_ok(), mode) {
             (true, Mode::NoExist) => Err(Error::Exists),
@@ -138,7 +138,7 @@ impl Fixture {
                 assert_eq!(
                     same.map(|entry| entry.value_ptr()),
                     found.map(|entry| entry.value_ptr()),
-                    "a lookup for one size finds the same"
+                    "a lookup specialized for the size finds the same"
                 );
             }
         }
@@ -163,7 +163,7 @@ impl Fixture {
         rows
     }
 
-    /// What follows `position`, read by walks that stop after `chunk` entries.
+    /// The entries after `position`, read by walks that stop after `chunk` entries.
     pub(super) fn walk_from(&self, position: (u32, &[u8]), chunk: usize) -> Vec<Row> {
         // SAFETY: as above.
         let reader = unsafe { Reader::assume() };
@@ -200,13 +200,13 @@ impl Fixture {
         );
     }
 
-    /// Whatever came and went, a node takes at most five times what its items need: a full one of
-    /// 37 items, which would be packed.
+    /// Whatever was inserted and removed, a node takes at most five times what its items need: a
+    /// full one of 37 items, which would be packed.
     pub(super) fn check_bytes(&self) {
         let (bytes, fresh) = (self.trie.bytes(), self.fresh_bytes());
         assert!(
             bytes <= 5 * fresh,
-            "{bytes} bytes, where a fresh one takes {fresh}"
+            "{bytes} bytes, but a fresh one takes {fresh}"
         );
     }
 

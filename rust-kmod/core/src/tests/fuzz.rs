@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What a fuzzer's bytes mean: a sequence of operations on one trie. The targets in `fuzz/` call
-//! this; the cargo tests only see that random bytes reach every operation.
+//! Interprets a fuzzer's bytes as a sequence of operations on one trie. The targets in `fuzz/` call
+//! this; the cargo tests only check that random bytes reach every operation.
 //!
 //! ```text
 //! first byte       data size (modulo 6)
@@ -10,7 +10,7 @@
 //!                  (place, byte), 2 bytes of prefixlen
 //! ```
 //!
-//! The end of the bytes is the end of the sequence.
+//! The sequence ends where the bytes do.
 
 use super::{
     fixture::Fixture,
@@ -65,8 +65,8 @@ impl Bytes<'_> {
     }
 }
 
-/// Memory that does not fail: after the sequence the structure is sound and holds the model's
-/// content in not much more bytes than a fresh one.
+/// Memory does not fail: after the sequence the structure is sound, and holds the model's content
+/// in not many more bytes than a fresh one.
 pub fn sequence(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let Some(mut fixture) = bytes.fixture() else {
@@ -83,8 +83,8 @@ pub fn sequence(bytes: &[u8]) {
     fixture.check_bytes();
 }
 
-/// Memory that fails where the bytes say so: an operation that fails changes nothing, each leaves a
-/// sound structure, and what is removed in the end comes back.
+/// Memory fails where the bytes say so: an operation that fails changes nothing, each one leaves a
+/// sound structure, and in the end everything can be removed and no block leaks.
 pub fn failing_memory(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let Some(mut fixture) = bytes.fixture() else {
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     #[cfg_attr(
         miri,
-        ignore = "the properties run the same code there, in shorter sequences"
+        ignore = "the property tests run the same code there, in shorter sequences"
     )]
     fn random_bytes_reach_every_operation() {
         let mut reached = HashSet::new();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A `Memory` that knows every block, fails when told to, and panics on a wrong or a second free.
+//! A `Memory` that knows every block, fails on demand, and panics on a wrong or a second free.
 
 use crate::{Memory, MAX_NODES};
 use core::{alloc::Layout, ptr::NonNull};
@@ -88,7 +88,7 @@ unsafe impl Memory for Heap {
     fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
         assert!(
             nodes <= MAX_NODES && entries <= 1,
-            "room for {nodes} nodes and {entries} entries is more than is kept"
+            "room for {nodes} nodes and {entries} entries is more than callers may ask for"
         );
         let ok = self.spend();
         if ok {

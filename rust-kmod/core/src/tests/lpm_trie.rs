@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A port of what kernel/bpf/lpm_trie.c does to order its keys: insertion into the binary trie with
-//! intermediate nodes, and get_next_key on it. The model's order is compared with it, so that the
-//! model itself is right.
+//! A port of the parts of kernel/bpf/lpm_trie.c that order its keys: insertion into the binary trie
+//! with intermediate nodes, and get_next_key on it. The model's order is compared with it, to
+//! verify the model itself.
 
 use super::{
     model::{bit, order, Row},
@@ -135,6 +135,6 @@ proptest! {
             at = next_key(&root, Some((prefixlen, &data)));
             walked.push(Row { prefixlen, data, value: 0 });
         }
-        prop_assert_eq!(walked, rows, "the comparison sorts as get_next_key walks");
+        prop_assert_eq!(walked, rows, "the model's order is that of get_next_key");
     }
 }

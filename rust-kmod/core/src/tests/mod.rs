@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Tests that see the inside: units, properties against slow models, memory that fails on demand.
-//! Fuzz targets use the part that needs no other crate, through `fuzz`.
+//! Tests with access to the internals: units, properties against slow models, memory that fails on
+//! demand. Fuzz targets use the part that needs no other crate, through `fuzz`.
 
 mod check;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The golden model: a vector, searched from end to end, kept in get_next_key order by a comparison
-//! that goes bit by bit.
+//! The golden model: a vector, searched from end to end, kept in get_next_key order by a bitwise
+//! comparison.
 
 use core::cmp::Ordering;
 use std::vec::Vec;
@@ -16,7 +16,7 @@ pub(super) fn bit(data: &[u8], i: u32) -> bool {
     data[(i / 8) as usize] >> (7 - i % 8) & 1 != 0
 }
 
-/// Post-order: at the first difference the 0-branch is first; a prefix comes after those that it
+/// Post-order: at the first difference the 0-branch comes first; a prefix comes after those that it
 /// covers.
 pub(super) fn order(a: (u32, &[u8]), b: (u32, &[u8])) -> Ordering {
     for i in 0..a.0.min(b.0) {

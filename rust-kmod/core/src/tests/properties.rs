@@ -38,14 +38,14 @@ proptest! {
     }
 
     #[test]
-    fn growing_and_shrinking_leaves_nothing_behind((data_size, ops) in sized_ops()) {
+    fn growing_and_shrinking_leaves_no_bytes((data_size, ops) in sized_ops()) {
         let mut fixture = Fixture::new(data_size);
         for (step, op) in ops.iter().enumerate() {
             if let Op::Insert((len, data), _) = op {
                 let _ = fixture.insert((*len, data), step as u64, Mode::Any);
             }
         }
-        // Every second one, then the rest, so that nodes shrink in both halves.
+        // Every second row, then the rest, so that nodes shrink in both halves.
         for start in [1, 0] {
             let step = start + 1;
             let rows = fixture.model.rows.iter().skip(start).step_by(step);
@@ -54,7 +54,7 @@ proptest! {
                 prop_assert_eq!(
                     fixture.remove((row.prefixlen, &row.data)),
                     Ok(()),
-                    "a prefix that is there goes",
+                    "a prefix that is there is removed",
                 );
                 fixture.check(false);
             }

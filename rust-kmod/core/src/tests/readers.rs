@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Readers next to a writer, on real threads: what is always there is always found, a value is never
-//! a torn one, and a lookup finds what was the longest match at some moment.
+//! Readers alongside a writer, on real threads: what is always there is always found, a value is
+//! never torn, and a lookup finds what was the longest match at some moment.
 
 use super::{
     fixture::{row, Fixture},
@@ -36,8 +36,8 @@ fn take(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
     let _ = unsafe { trie.writer() }.remove(heap, prefix);
 }
 
-/// Readers look a key up while the writer goes through `states` of `short` and `long`, which cover
-/// it, again and again; what they find is one of `allowed`.
+/// Readers look up a key while the writer repeatedly puts `short` and `long`, which cover it,
+/// through `states`; what they find is one of `allowed`.
 fn look_during(
     short: (u32, [u8; 4]),
     long: (u32, [u8; 4]),
@@ -49,7 +49,7 @@ fn look_during(
     let mut fixture = Fixture::new(4);
     let Fixture { trie, heap, .. } = &mut fixture;
     let (trie, geometry) = (&*trie, *trie.geometry());
-    // Neighbours, of many items, so that they are changed in place.
+    // Neighbours, so that the nodes have many items and are changed in place.
     for i in 0..30 {
         put(trie, heap, 16, [10, 128 + i, 0, 0]);
         put(trie, heap, 24, [10, 0x50, 128 + i, 0]);
@@ -77,7 +77,7 @@ fn look_during(
                         .map(|entry| entry.prefixlen());
                     assert!(
                         allowed.contains(&found),
-                        "/{} and /{}: never the longest match: {found:?}",
+                        "/{} and /{}: this was never the longest match: {found:?}",
                         short.0,
                         long.0
                     );
@@ -129,8 +129,8 @@ fn what_stays_is_always_found() {
                 // SAFETY: retired blocks are kept until the threads have ended.
                 let reader = unsafe { Reader::assume() };
                 let mut i = 0u8;
-                // Relaxed would do for a flag; Acquire pairs with the Release below so the last
-                // round sees everything.
+                // Relaxed would do for a flag; Acquire pairs with the Release below so that the
+                // last round sees everything.
                 while !done.load(Ordering::Acquire) {
                     i = i.wrapping_add(1);
                     let key = [10, i % 8, i / 2, i];
@@ -149,7 +149,7 @@ fn what_stays_is_always_found() {
                     let next = trie.next(&reader, Some(prefix)).map(|entry| row(&entry, 4));
                     assert!(
                         next.is_some(),
-                        "an unknown key, or one that is never last, has a next one"
+                        "a key that is unknown, or never the last one, has a successor"
                     );
                 }
             });

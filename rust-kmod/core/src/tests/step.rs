@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! One operation, done to a trie and to the model and compared: what property tests and fuzz
-//! targets make their sequences of.
+//! One operation on a trie and on the model, whose results are compared. Property tests and fuzz
+//! targets build their sequences from these.
 
 use super::fixture::Fixture;
 use crate::{Error, Mode};
@@ -22,8 +22,9 @@ pub(super) enum Op {
 }
 
 impl Fixture {
-    /// Does `op`, which inserts `value` if it inserts, and panics unless trie and model agree. Where
-    /// the heap has a budget, an update may run out of memory and then has changed nothing.
+    /// Performs `op`, with `value` if it is an insertion, and panics unless trie and model agree.
+    /// If the heap has a budget, an update may run out of memory, and then must have changed
+    /// nothing.
     pub(super) fn step(&mut self, op: &Op, value: u64) {
         let before = self.heap.budget.map(|_| (self.walk(), self.trie.bytes()));
         let result = match op {
@@ -87,7 +88,7 @@ impl Fixture {
         result
     }
 
-    /// Compares all that the trie holds, in its order, and a lookup of each row's data.
+    /// Compares everything that the trie holds, in order, and a lookup of each row's data.
     pub(super) fn compare_content(&self) {
         assert_eq!(
             self.walk(),
@@ -104,10 +105,10 @@ impl Fixture {
         }
     }
 
-    /// Removes every row, with all the memory it takes; nothing may be left behind.
+    /// Removes every row, with unlimited memory; nothing may be left.
     pub(super) fn remove_all(&mut self) {
         self.heap.budget = None;
-        // What was left by removals that had no memory goes with the next removal at the latest.
+        // What removals without memory left is cleaned up by the next removal at the latest.
         let data = vec![0; self.geometry().data_size()];
         self.insert((0, &data), 0, Mode::Any)
             .expect("memory does not fail");
@@ -115,7 +116,7 @@ impl Fixture {
             assert_eq!(
                 self.remove((row.prefixlen, &row.data)),
                 Ok(()),
-                "a prefix that is there goes"
+                "a prefix that is there is removed"
             );
             self.check(true);
         }

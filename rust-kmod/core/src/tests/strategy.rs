@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
-//! What random tests draw from: keys that collide, nest, share long beginnings, and end near byte
-//! boundaries.
+//! The distributions of random tests: keys that collide, nest, share long beginnings, and end near
+//! byte boundaries.
 
 use super::step::{Key, Op, DATA_SIZES};
 use crate::Mode;
 use proptest::{prelude::*, sample::select};
 use std::{vec, vec::Vec};
 
-/// Cases per property: fewer under Miri, which is some thousand times slower.
+/// Cases per property: fewer under Miri, which is several thousand times slower.
 pub(super) fn config() -> ProptestConfig {
     // PROPTEST_CASES changes the number.
     let default = ProptestConfig::default();
@@ -22,7 +22,7 @@ pub(super) fn config() -> ProptestConfig {
 /// Operations per case.
 pub(super) const STEPS: usize = if cfg!(miri) { 30 } else { 120 };
 
-/// A key: a background byte, up to three bytes of another value, and a prefixlen that likes to end
+/// A key: a background byte, up to three bytes of another value, and a prefixlen that tends to end
 /// near those.
 pub(super) fn prefix(data_size: u16) -> impl Strategy<Value = Key> {
     let size = usize::from(data_size);

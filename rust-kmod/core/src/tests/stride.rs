@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! The bitmap arithmetic, all inputs, against definitions that go item by item.
+//! The bitmap arithmetic, for all inputs, against definitions that go item by item.
 
 use crate::{
     packed::Shape,
@@ -133,7 +133,7 @@ proptest! {
             prop_assert_eq!(
                 following(&shape, *at),
                 next.unwrap_or(0),
-                "after {}, there or not",
+                "after {}, whether or not it is there",
                 at,
             );
         }

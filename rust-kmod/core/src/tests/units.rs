@@ -13,7 +13,7 @@ use core::alloc::Layout;
 const ANY: Mode = Mode::Any;
 
 #[test]
-fn geometry_has_limits() {
+fn geometry_is_limited() {
     assert!(Geometry::new(0, 8).is_none(), "a key has a byte");
     assert!(
         Geometry::new(257, 8).is_none(),
@@ -149,7 +149,7 @@ fn the_longest_covering_prefix_wins() {
 }
 
 #[test]
-fn nothing_beside_a_skipped_path_is_found() {
+fn a_difference_in_skipped_bytes_matches_nothing_below() {
     let mut f = Fixture::new(16);
     let at = |i: usize, byte: u8| {
         let mut data = [0u8; 16];
@@ -219,7 +219,7 @@ fn modes_and_the_limit_follow_lpm_trie() {
     assert_eq!(
         f.insert(b, 3, Mode::Exist),
         Err(Error::Missing),
-        "absent is said before full"
+        "absence is reported before fullness"
     );
     assert_eq!(
         f.insert(a, 4, Mode::Any),
@@ -300,21 +300,21 @@ fn a_value_stays_where_it_is() {
         assert_eq!(
             address(&f.trie),
             before,
-            "neighbours come without moving it"
+            "inserting neighbours does not move it"
         );
     }
     f.check(false);
     for i in (0..=255).step_by(step) {
         f.remove((32, &[1, 2, 3, i])).expect("it is there");
-        assert_eq!(address(&f.trie), before, "and go");
+        assert_eq!(address(&f.trie), before, "nor does removing them");
     }
     assert_eq!(before.addr().get() % 8, 0, "it is aligned");
 }
 
 #[test]
-fn a_full_node_is_right() {
+fn a_full_node_matches_and_walks_all_its_items() {
     let mut f = Fixture::new(2);
-    // Miri takes a sample of the lengths' values.
+    // Under Miri, a sample of the values of each length.
     let step = if cfg!(miri) { 15 } else { 1 };
     for len in 0..=8u32 {
         for value in (0..1u32 << len).step_by(step) {
@@ -332,7 +332,7 @@ fn a_full_node_is_right() {
 }
 
 #[test]
-fn what_comes_in_order_finds_a_slot() {
+fn insertions_in_order_find_spare_slots() {
     let mut f = Fixture::new(4);
     for i in 0..PACKED as u8 {
         f.insert((16, &[10, i, 0, 0]), i.into(), ANY)
@@ -343,7 +343,7 @@ fn what_comes_in_order_finds_a_slot() {
 }
 
 #[test]
-fn children_of_a_full_node_come_and_go_in_place() {
+fn children_of_a_full_node_change_in_place() {
     let mut f = Fixture::new(4);
     let key = |i: u8| [10, i, 0, 0];
     for i in 0..=PACKED as u8 {
@@ -390,7 +390,7 @@ fn children_of_a_full_node_come_and_go_in_place() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "thousands of entries take long there")]
+#[cfg_attr(miri, ignore = "thousands of entries take too long there")]
 fn the_highest_nodes_of_a_large_table_are_full() {
     let mut f = Fixture::new(4);
     // Ten children of the root, with ten children each.
@@ -426,12 +426,12 @@ fn retired_by(f: &mut Fixture, key: (u32, &[u8])) -> usize {
 }
 
 #[test]
-fn a_prefix_that_comes_and_goes_retires_little() {
+fn inserting_and_removing_one_prefix_retires_little() {
     let mut worst = 0;
     for count in [
         0, 1, 2, 5, 6, 7, 8, 15, 16, 22, 23, 24, 54, 55, 56, 57, 128, 254u8,
     ] {
-        // A node of so many children, or internal prefixes, below skipped bytes, or alone.
+        // A node of this many children or internal prefixes, below skipped bytes or not.
         for (internal, skip) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut f = Fixture::new(8);
             let data = |byte| [1, 2, 3, byte, 0, 0, 0, 0];
@@ -486,7 +486,7 @@ fn clear_pauses_and_frees_everything() {
     assert_eq!(
         (f.trie.len(), f.trie.bytes()),
         (0, 0),
-        "the counters say so"
+        "and so say the counters"
     );
     f.model.rows.clear();
     assert_eq!(

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 //! Readers, writers and reclaim in every order that the memory model allows.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom`; `scripts/test core` does it, too.
+//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom`, which `scripts/test core` also runs.
 //!
 //! A value is the number of a cell that loom watches. Its content is written before the entry is
 //! inserted, read by whoever finds the entry, and written again once the entry is retired and the
-//! readers of that time have left. So loom complains where the slots' Release and Acquire do not
-//! order these accesses, or where a block could be reached after its retirement. The properties:
+//! readers of that time have left. So loom reports an error if the slots' Release and Acquire do
+//! not order these accesses, or if a block can be reached after its retirement. The properties:
 //! what is always in the table is always found; what is found covers the key and was in the table;
-//! a step of a walk ends; every block comes back.
+//! a step of a walk ends; no block leaks.
 #![cfg(loom)]
 
 mod sequences;
@@ -18,19 +18,19 @@ use loom::{model::Builder, thread};
 use lpm_mtrie_core::{Prefix, Reader};
 use world::{geometry, Row, World};
 
-/// Explores what `run` does: all of what threads can see of each other, where they are interrupted
-/// at most so often.
+/// Explores what `run` does: everything that threads can see of each other, with a bounded number
+/// of preemptions.
 fn model(run: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(3);
-    // Each access is one, and full nodes have many slots.
+    // Each access is a branch, and full nodes have many slots.
     builder.max_branches = 20_000;
     builder.check(run);
 }
 
-/// Runs a reader next to a writer, on a table with `rows`, less those `gone`, see [`World::new`],
-/// and the reader once more when the writer is done.
-fn beside(
+/// Runs a reader alongside a writer, on a table with `rows` without those `gone`, see
+/// [`World::new`], and the reader once more after the writer is done.
+fn race(
     rows: &'static [Row],
     gone: &'static [Row],
     read: impl Fn(&World, &Reader) + Send + Sync + Clone + 'static,
@@ -51,7 +51,7 @@ fn beside(
 
 #[test]
 fn a_published_entry_is_complete() {
-    beside(
+    race(
         &[],
         &[],
         |world, reader| {
@@ -70,14 +70,14 @@ fn a_published_entry_is_complete() {
 
 #[test]
 fn a_replaced_entry_is_reclaimed_after_its_readers() {
-    beside(
+    race(
         &[(8, [10, 0, 0, 0]), (16, [10, 1, 0, 0])],
         &[],
         |world, reader| {
             assert_eq!(
                 world.longest_match(reader, [10, 1, 2, 3]),
                 Some(16),
-                "old or new, one is there"
+                "the old or the new entry is found"
             )
         },
         |world| {
@@ -89,7 +89,7 @@ fn a_replaced_entry_is_reclaimed_after_its_readers() {
 
 #[test]
 fn a_removed_entry_uncovers_the_shorter_one() {
-    beside(
+    race(
         &[(8, [10, 0, 0, 0]), (24, [10, 1, 2, 0]), (24, [10, 1, 3, 0])],
         &[],
         |world, reader| {
@@ -101,7 +101,7 @@ fn a_removed_entry_uncovers_the_shorter_one() {
             assert_eq!(
                 world.longest_match(reader, [10, 1, 3, 3]),
                 Some(24),
-                "its neighbour stays, in whatever node"
+                "its neighbour stays, whichever node it is in"
             );
         },
         |world| {
@@ -113,7 +113,7 @@ fn a_removed_entry_uncovers_the_shorter_one() {
 
 #[test]
 fn a_split_path_is_never_interrupted() {
-    beside(
+    race(
         &[(8, [0, 0, 0, 0]), (32, [9, 9, 9, 1]), (32, [9, 9, 9, 2])],
         &[],
         |world, reader| {
@@ -137,7 +137,7 @@ fn a_split_path_is_never_interrupted() {
 
 #[test]
 fn vacant_slots_are_passed_over() {
-    beside(
+    race(
         &[
             (8, [10, 0, 0, 0]),
             (9, [10, 0, 0, 0]),
@@ -148,7 +148,7 @@ fn vacant_slots_are_passed_over() {
             let found = world.longest_match(reader, [10, 1, 1, 1]);
             assert!(
                 matches!(found, Some(8 | 9)),
-                "the longer one, or the one behind it: {found:?}"
+                "the longer one, or the one that it covers: {found:?}"
             );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 16, &[10, 200, 0, 0]).expect("valid");
@@ -156,7 +156,7 @@ fn vacant_slots_are_passed_over() {
                 .trie
                 .next(reader, Some(after))
                 .map(|entry| entry.prefixlen());
-            assert_eq!(next, Some(8), "the walk goes on");
+            assert_eq!(next, Some(8), "the walk continues");
         },
         |world| {
             world.remove_without_memory((9, [10, 0, 0, 0]));
@@ -170,7 +170,7 @@ fn vacant_slots_are_passed_over() {
 /// whose first entry is before the position.
 #[test]
 fn a_walk_from_an_absent_position_does_not_go_back() {
-    beside(
+    race(
         &[(16, [10, 2, 0, 0]), (16, [10, 3, 0, 0])],
         &[],
         |world, reader| {
@@ -195,8 +195,8 @@ fn a_walk_from_an_absent_position_does_not_go_back() {
 }
 
 #[test]
-fn a_chain_of_nodes_is_unlinked_under_its_readers() {
-    beside(
+fn readers_in_an_unlinked_chain_of_nodes_finish() {
+    race(
         &[
             (8, [10, 0, 0, 0]),
             (16, [10, 1, 0, 0]),
@@ -208,7 +208,7 @@ fn a_chain_of_nodes_is_unlinked_under_its_readers() {
             let found = world.longest_match(reader, [10, 1, 2, 3]);
             assert!(
                 matches!(found, None | Some(8 | 16 | 32)),
-                "one of those that are there in turn: {found:?}"
+                "one of the prefixes that are removed in turn: {found:?}"
             );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 32, &[10, 1, 2, 3]).expect("valid");
@@ -230,7 +230,7 @@ fn a_chain_of_nodes_is_unlinked_under_its_readers() {
 fn nodes_that_are_left_over_hold_nothing() {
     const SHORT: Row = (15, [10, 0, 0, 0]);
     const LEAF: Row = (32, [11, 1, 1, 1]);
-    beside(
+    race(
         &[
             SHORT,
             (16, [10, 3, 0, 0]),
@@ -241,7 +241,7 @@ fn nodes_that_are_left_over_hold_nothing() {
             LEAF,
             (32, [11, 2, 1, 1]),
         ],
-        // Of the full node below 10, the short one goes last; its grace period is over.
+        // In the full node below 10, the short one is removed last; its grace period is over.
         &[
             (16, [10, 3, 0, 0]),
             (16, [10, 4, 0, 0]),
@@ -255,10 +255,10 @@ fn nodes_that_are_left_over_hold_nothing() {
             let found = world.longest_match(reader, [11, 1, 1, 1]);
             assert!(
                 matches!(found, None | Some(32)),
-                "there, or gone: {found:?}"
+                "present or removed: {found:?}"
             );
         },
-        // The node below 11 is unlinked, and leads to the one that is left over.
+        // The node below 11 is unlinked, and then leads to the one that was left over.
         |world| world.remove_without_memory(LEAF),
     );
 }
@@ -268,17 +268,17 @@ fn find_neighbours(world: &World, reader: &Reader) {
     let found = world.longest_match(reader, [10, 3, 1, 1]);
     assert!(
         matches!(found, Some(8 | 16)),
-        "next to its neighbours: {found:?}"
+        "among its neighbours: {found:?}"
     );
     let found = world.longest_match(reader, [10, 100, 1, 1]);
     assert!(
         matches!(found, Some(8 | 15)),
-        "an internal one comes: {found:?}"
+        "an internal one is inserted: {found:?}"
     );
     assert_eq!(
         world.longest_match(reader, [10, 200, 1, 1]),
         Some(16),
-        "what was there is found"
+        "an item that stays is found"
     );
 }
 
@@ -312,31 +312,34 @@ const FULL: &[Row] = &[
 ];
 
 #[test]
-fn items_come_into_a_small_node() {
-    beside(SMALL, &[], find_neighbours, add_neighbours);
+fn readers_find_neighbours_while_a_small_node_grows() {
+    race(SMALL, &[], find_neighbours, add_neighbours);
 }
 
 #[test]
-fn items_come_into_a_packed_node() {
-    beside(PACKED, &[], find_neighbours, add_neighbours);
+fn readers_find_neighbours_while_a_packed_node_grows() {
+    race(PACKED, &[], find_neighbours, add_neighbours);
 }
 
 #[test]
-fn items_come_into_a_full_node() {
-    beside(FULL, &[], find_neighbours, add_neighbours);
+fn readers_find_neighbours_while_a_full_node_grows() {
+    race(FULL, &[], find_neighbours, add_neighbours);
 }
 
-/// A walk past an item that comes and goes.
+/// A walk past an item that is removed and inserted.
 fn walk_past(world: &World, reader: &Reader) {
     let found = world.longest_match(reader, [10, 2, 1, 1]);
-    assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
+    assert!(
+        matches!(found, Some(8 | 16)),
+        "present or removed: {found:?}"
+    );
     let geometry = geometry();
     let after = Prefix::new(&geometry, 16, &[10, 1, 0, 0]).expect("valid");
     let next = world.trie.next(reader, Some(after));
     let next = next.and_then(|entry| entry.data().nth(1));
     assert!(
         matches!(next, Some(2 | 4 | 200)),
-        "the walk goes on: {next:?}"
+        "the walk continues: {next:?}"
     );
 }
 
@@ -348,27 +351,33 @@ fn take_out(world: &World) {
 
 #[test]
 fn an_item_taken_out_of_a_packed_node_is_reclaimed_after_its_readers() {
-    beside(PACKED, &[], walk_past, take_out);
+    race(PACKED, &[], walk_past, take_out);
 }
 
 #[test]
 fn an_item_taken_out_of_a_full_node_is_reclaimed_after_its_readers() {
-    beside(FULL, &[], walk_past, take_out);
+    race(FULL, &[], walk_past, take_out);
 }
 
 #[test]
-fn the_last_child_of_a_full_node_comes_and_goes() {
-    beside(
+fn a_walk_passes_the_changing_last_child_of_a_full_node() {
+    race(
         FULL,
         &[],
         |world, reader| {
             let found = world.longest_match(reader, [10, 255, 1, 1]);
-            assert!(matches!(found, Some(8 | 16)), "there, or gone: {found:?}");
+            assert!(
+                matches!(found, Some(8 | 16)),
+                "present or removed: {found:?}"
+            );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 16, &[10, 200, 0, 0]).expect("valid");
             let next = world.trie.next(reader, Some(after));
             let next = next.and_then(|entry| entry.data().nth(1));
-            assert!(matches!(next, Some(255 | 0)), "the walk goes on: {next:?}");
+            assert!(
+                matches!(next, Some(255 | 0)),
+                "the walk continues: {next:?}"
+            );
         },
         |world| {
             world.remove((16, [10, 255, 0, 0]));
@@ -378,7 +387,8 @@ fn the_last_child_of_a_full_node_comes_and_goes() {
     );
 }
 
-/// With an internal prefix that two slots of the array hold, and the slot of a child tells of.
+/// With an internal prefix that two slots of the array hold, and that the slot of a child
+/// indicates.
 const PUSHED: &[Row] = &[
     (14, [10, 100, 0, 0]),
     (16, [10, 1, 0, 0]),
@@ -391,7 +401,7 @@ const PUSHED: &[Row] = &[
 
 #[test]
 fn a_replaced_entry_in_many_slots_is_reclaimed_after_its_readers() {
-    beside(
+    race(
         PUSHED,
         &[],
         |world, reader| {
@@ -399,7 +409,7 @@ fn a_replaced_entry_in_many_slots_is_reclaimed_after_its_readers() {
                 assert_eq!(
                     world.longest_match(reader, [10, byte, 2, 2]),
                     Some(14),
-                    "old or new, one is there"
+                    "the old or the new entry is found"
                 );
             }
         },
@@ -412,7 +422,7 @@ fn a_replaced_entry_in_many_slots_is_reclaimed_after_its_readers() {
 
 #[test]
 fn an_entry_in_many_slots_is_reclaimed_after_its_readers() {
-    beside(
+    race(
         PUSHED,
         &[],
         |world, reader| {
@@ -420,7 +430,7 @@ fn an_entry_in_many_slots_is_reclaimed_after_its_readers() {
                 let found = world.longest_match(reader, [10, byte, 2, 2]);
                 assert!(
                     matches!(found, None | Some(14)),
-                    "there, or gone: {found:?}"
+                    "present or removed: {found:?}"
                 );
             }
         },
@@ -433,19 +443,19 @@ fn an_entry_in_many_slots_is_reclaimed_after_its_readers() {
 
 #[test]
 fn a_joined_path_is_never_interrupted() {
-    beside(
+    race(
         &[(16, [9, 8, 0, 0]), (32, [9, 9, 9, 1]), (32, [9, 9, 9, 2])],
         &[],
         |world, reader| {
             assert_eq!(
                 world.longest_match(reader, [9, 9, 9, 2]),
                 Some(32),
-                "below what is joined"
+                "below the joined path"
             );
             let found = world.longest_match(reader, [9, 8, 7, 7]);
             assert!(
                 matches!(found, None | Some(16)),
-                "the branch that goes: {found:?}"
+                "the removed branch: {found:?}"
             );
         },
         |world| {
@@ -456,7 +466,7 @@ fn a_joined_path_is_never_interrupted() {
 }
 
 #[test]
-fn two_writers_and_a_reader() {
+fn two_writers_lose_no_entry() {
     model(|| {
         let world = World::new(&[(8, [10, 0, 0, 0])], &[], 1);
         let writer = thread::spawn({

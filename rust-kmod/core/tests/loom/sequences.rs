@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 //! A lookup returns the longest match that its key had at some moment, whatever two updates run
-//! meanwhile, and the next lookup none of an earlier moment: the sequences that a reader could
-//! mistake for a state that never was, in every kind of node and where a node becomes another kind.
+//! meanwhile, and the next lookup does not return that of an earlier moment. These are the
+//! sequences that a reader could mistake for a state that never was, in every kind of node and
+//! where a node changes its kind.
 //!
 //! Under the model checker a small node has at most two items, a packed one at most five.
 
-use super::{beside, Row, World};
+use super::{race, Row, World};
 
-/// What the looked-up key is covered by, and what else is in the table.
+/// The prefixes that cover the looked-up key, and what else is in the table.
 struct Case {
     key: Row,
     around: &'static [Row],
-    /// As `around`, but removed again without memory: the nodes stay as large as these made them.
+    /// As `around`, but removed again without memory: the nodes stay as large as these rows made
+    /// them.
     gone: &'static [Row],
     short: Row,
     long: Row,
 }
 
 impl Case {
-    /// Runs `write` on a table that has the rows `have` of this case, and had `gone`, next to a
-    /// reader who looks so often: it may find the `states`, in this order.
+    /// Runs `write` on a table that has the rows `have` of this case, and had `gone`, alongside a
+    /// reader who looks `looks` times: it may find the `states`, in this order.
     fn run(
         &'static self,
         (have, gone): (&[Row], &[Row]),
@@ -35,15 +37,15 @@ impl Case {
                 let found = world.longest_match_of(reader, self.key);
                 let at = left.iter().position(|state| *state == found);
                 left = &left[at.unwrap_or_else(|| {
-                    panic!("{found:?} is not, or no more, one of {states:?}");
+                    panic!("{found:?} is not, or no longer, one of {states:?}");
                 })..];
             }
         };
-        beside(rows.leak(), gone.leak(), look, write);
+        race(rows.leak(), gone.leak(), look, write);
     }
 }
 
-/// The cells of rows that are inserted under the reader.
+/// The cells of rows that are inserted while the reader looks.
 const FIRST: usize = 22;
 const SECOND: usize = 23;
 
@@ -57,7 +59,7 @@ macro_rules! case {
             const LONG: Option<u32> = Some($case.long.0);
 
             #[test]
-            fn a_longer_one_comes_and_the_shorter_one_goes() {
+            fn finds_one_while_a_longer_prefix_replaces_a_shorter() {
                 CASE.run((&[CASE.short], &[]), 1, &[SHORT, LONG], |world| {
                     world.insert(CASE.long, FIRST);
                     world.remove(CASE.short);
@@ -65,7 +67,7 @@ macro_rules! case {
             }
 
             #[test]
-            fn a_shorter_one_comes_and_the_longer_one_goes() {
+            fn finds_one_while_a_shorter_prefix_replaces_a_longer() {
                 CASE.run((&[CASE.long], &[]), 1, &[LONG, SHORT], |world| {
                     world.insert(CASE.short, FIRST);
                     world.remove(CASE.long);
@@ -73,7 +75,7 @@ macro_rules! case {
             }
 
             #[test]
-            fn a_longer_one_comes_before_a_shorter_one() {
+            fn never_finds_a_shorter_prefix_inserted_after_a_longer() {
                 CASE.run((&[], &[]), 2, &[None, LONG], |world| {
                     world.insert(CASE.long, FIRST);
                     world.insert(CASE.short, SECOND);
@@ -81,7 +83,7 @@ macro_rules! case {
             }
 
             #[test]
-            fn the_shorter_one_goes_before_the_longer_one() {
+            fn never_finds_a_shorter_prefix_removed_before_a_longer() {
                 CASE.run((&[CASE.short, CASE.long], &[]), 1, &[LONG, None], |world| {
                     world.remove(CASE.short);
                     world.remove(CASE.long);
@@ -89,7 +91,7 @@ macro_rules! case {
             }
 
             #[test]
-            fn both_come_back_to_where_they_were() {
+            fn finds_reinserted_prefixes_in_order() {
                 CASE.run(
                     (&[], &[CASE.short, CASE.long]),
                     2,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A table with what its models need: memory, cells that stand for values, grace periods.
+//! A table with what its models need: memory, cells that represent values, grace periods.
 
 use loom::{
     cell::UnsafeCell,
@@ -29,10 +29,10 @@ pub type Row = (u32, [u8; 4]);
 struct Heap {
     live: HashMap<usize, (NonNull<u8>, Layout)>,
     retired: Vec<(NonNull<u8>, Layout)>,
-    /// After their grace period: kept, so that a model in which one is found fails, and nothing
-    /// else goes wrong.
+    /// After their grace period: kept, so that a model in which one is found fails by an assertion,
+    /// not by undefined behaviour.
     dead: Vec<(NonNull<u8>, Layout)>,
-    /// There is none for nodes, nor to retire them.
+    /// There is no memory for nodes, nor to retire them.
     no_memory: bool,
 }
 
@@ -71,14 +71,13 @@ unsafe impl Memory for Heap {
         unsafe { self.retire_node(ptr, layout) };
     }
 
-    /// What items take, so that half of a node's is worth a copy.
+    /// Counts only items, so that a node with half of them is worth a copy.
     fn size_of(layout: Layout) -> usize {
         layout.size().saturating_sub(72)
     }
 }
 
-/// A table, its cells, and a grace period: the writer waits until the readers of one generation
-/// have left.
+/// A table, its cells, and a grace period: the writer waits until all readers have left.
 pub struct World {
     pub trie: Trie,
     cells: Vec<UnsafeCell<u64>>,
@@ -96,8 +95,8 @@ pub fn geometry() -> Geometry {
 }
 
 impl World {
-    /// With these prefixes, of which `gone` are removed again without memory: nodes stay as they
-    /// are. Prefix `i` has cell `i`.
+    /// A world with these prefixes, of which `gone` are removed again without memory: nodes stay as
+    /// they are. Prefix `i` has cell `i`.
     pub fn new(rows: &[Row], gone: &[Row], readers: usize) -> Arc<Self> {
         let world = Self {
             trie: Trie::new(geometry()),
@@ -167,7 +166,7 @@ impl World {
         result
     }
 
-    /// A section when the writer is done.
+    /// A reader section after the writer is done.
     pub fn read_at_the_end(&self, section: impl FnOnce(&Reader)) {
         // SAFETY: nothing is freed any more before `end`.
         section(&unsafe { Reader::assume() });
@@ -183,8 +182,8 @@ impl World {
         let heap = &mut *self.heap.lock().expect("no panic holds it");
         heap.dead.append(&mut heap.retired);
         for cell in gone {
-            // SAFETY: the entry is unreachable since its retirement, and the readers of that time have
-            // left.
+            // SAFETY: the entry has been unreachable since its retirement, and the readers of that
+            // time have left.
             self.cells[*cell].with_mut(|content| unsafe { *content = GONE });
         }
     }
@@ -211,7 +210,7 @@ impl World {
         Some(entry.prefixlen())
     }
 
-    /// All blocks come back.
+    /// Frees everything; no block may leak.
     pub fn end(self: Arc<Self>) {
         let mut world = Arc::into_inner(self).expect("all threads have ended");
         let heap = world.heap.get_mut().expect("no panic holds it");
