@@ -16,16 +16,15 @@ const BATCH: usize = 4096;
 /// outruns it fails with -ENOMEM although memory is free, on kernels whose
 /// updates from bpf(2) do not wait.
 const REFILL: Duration = Duration::from_millis(1);
-/// So many refusals without one new entry are a real lack of memory.
+/// After this many refusals without one new entry, memory is really short.
 const REFUSALS: u32 = 2_000;
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
-    /// Adds all entries or replaces their values, thousands a call; returns
-    /// how many. On an error the entries before it are in the map, and
-    /// [`Error::Batch`] says how many that are.
+    /// Adds all entries or replaces their values, thousands per call; returns how many. On an error
+    /// the entries before it are in the map, and [`Error::Batch`] says how many these are.
     ///
-    /// Programs see the entries come one by one;
-    /// [`OuterMap`](crate::OuterMap) shows them all at once.
+    /// Programs see the entries appear one by one; [`OuterMap`](crate::OuterMap) shows them all at
+    /// once.
     pub fn insert_all(&self, entries: impl IntoIterator<Item = (K, V)>) -> Result<u64, Error> {
         let mut done = 0;
         let mut entries = entries.into_iter();
@@ -85,8 +84,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         Ok(())
     }
 
-    /// Removes all that `prefix` covers, itself included; returns how many
-    /// entries that were. Entries that others add there meanwhile may stay.
+    /// Removes all entries that `prefix` covers, itself included; returns how many there were.
+    /// Entries that others add there meanwhile may stay.
     pub fn remove_subtree(&self, prefix: &K) -> Result<u64, Error> {
         match self.key(prefix) {
             Ok(key) => self.remove_within(key),
@@ -94,19 +93,18 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         }
     }
 
-    /// Removes all entries; returns how many that were. Entries that others
-    /// add meanwhile may stay.
+    /// Removes all entries; returns how many there were. Entries that others add meanwhile may
+    /// stay.
     pub fn clear(&self) -> Result<u64, Error> {
         self.remove_within(RawKey::root(self.data_size))
     }
 
-    /// Removes all entries and returns them, in the map's order: counters are
-    /// read and start again. Entries that others add meanwhile may stay.
+    /// Removes all entries and returns them, in the map's order, such as to read and reset
+    /// counters. Entries that others add meanwhile may stay.
     ///
-    /// LPM_MTRIE returns each entry as it was when it was removed. LPM_TRIE,
-    /// and LPM_MTRIE on kernels whose type has no
-    /// BPF_MAP_LOOKUP_AND_DELETE_BATCH, are read first and cleared then: what
-    /// changes in between is lost.
+    /// LPM_MTRIE returns each entry as it was when it was removed. LPM_TRIE, and LPM_MTRIE on
+    /// kernels whose type has no BPF_MAP_LOOKUP_AND_DELETE_BATCH, are read first and then cleared:
+    /// changes in between are lost.
     pub fn drain(&self) -> Result<Vec<(K, V)>, Error> {
         let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
         let mut drained = vec![];
@@ -114,7 +112,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         let (mut keys, mut values) = (vec![0; BATCH * key_size], vec![0; BATCH * value_size]);
         loop {
             let mut next = vec![0; self.elements.cursor_size()];
-            let batch = self.elements.lookup_and_delete_batch_packed(
+            let batch = self.elements.lookup_batch_packed(
+                true,
                 cursor.as_deref(),
                 &mut keys,
                 &mut values,
@@ -140,8 +139,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         Ok(drained)
     }
 
-    /// The keys are read before the first is removed: the walk goes on from a
-    /// key that is there.
+    /// Reads the keys before it removes the first one, so that the walk continues from a key that
+    /// is there.
     fn remove_within(&self, within: RawKey) -> Result<u64, Error> {
         let mut walk = self.walk(within);
         let mut keys = vec![];
@@ -158,7 +157,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
             done += passed as u64;
             match batch.result {
                 Ok(()) => {}
-                // Somebody else has removed the next one.
+                // Somebody else has removed the next entry.
                 Err(error) if is(&error, libc::ENOENT) => passed += 1,
                 Err(error) => {
                     let source = Box::new(Error::call("remove the next entry")(error));
@@ -171,8 +170,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     }
 }
 
-/// How many elements of `asked` were done. A call that the kernel rejects as a
-/// whole leaves the count as it was: all of them and an error means none.
+/// How many of the `asked` elements were done. A call that the kernel rejects as a whole leaves the
+/// count as it was, so a full count with an error means none.
 fn accepted(batch: &Batch, asked: usize) -> usize {
     match (&batch.result, batch.count as usize) {
         (Ok(()), _) => asked,

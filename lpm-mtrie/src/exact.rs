@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Exact prefixes: whether one is there, and what its value is.
 //!
-//! bpf(2) looks up the longest match of a key and has no call for exactly one
-//! prefix. A walk tells: the entry after the position right before a prefix is
-//! that prefix if it is there.
+//! bpf(2) looks up the longest match of a key, and has no call for exactly one prefix. A walk finds
+//! it: the entry after the position right before a prefix is that prefix, if it is there.
 
 use crate::{Error, LpmMap, PrefixKey, Value, lpm_map::is, raw_key::RawKey};
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// The value of exactly this prefix.
     ///
-    /// On LPM_MTRIE on kernels with [`positions`](crate::Features::positions)
-    /// this is one call for one entry. Elsewhere it takes three: whether the
-    /// prefix is there (two), and the longest match of it, which is itself; if
-    /// it is removed in between the value is that of a shorter prefix.
+    /// For LPM_MTRIE on kernels with [`positions`](crate::Features::positions) this is a single
+    /// call. Otherwise it takes three: two for whether the prefix is there, and one for its longest
+    /// match, which is itself; if it is removed in between, the value is that of a shorter prefix.
     pub fn get(&self, prefix: &K) -> Result<Option<V>, Error> {
         let Ok(key) = self.key(prefix) else {
             return Ok(None);
@@ -54,8 +52,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         self.walk_passes(key)
     }
 
-    /// Whether get_next_key knows the key. After one that is not there it
-    /// gives the first key, which follows `key` only if `key` precedes all.
+    /// Whether get_next_key knows the key. For an unknown key it returns the first key, which
+    /// follows `key` only if `key` precedes all others.
     fn walk_passes(&self, key: &RawKey) -> Result<bool, Error> {
         let Some(first) = self.next_key(None)? else {
             return Ok(false);
@@ -82,7 +80,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         let from = position.as_ref().map(RawKey::bytes);
         let batch = self
             .elements
-            .lookup_batch_packed(from, &mut key, &mut value, &mut next);
+            .lookup_batch_packed(false, from, &mut key, &mut value, &mut next);
         match batch.result {
             Err(error) if !is(&error, libc::ENOENT) => {
                 Err(Error::call("read an entry of the map")(error))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the running kernel can do with LPM maps, found out once a process.
+//! What the running kernel can do with LPM maps, determined once per process.
 
 use std::{fs, io, os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
 
@@ -21,16 +21,16 @@ pub(crate) const NO_PREALLOC: u32 = 1;
 /// has for LPM_TRIE ([`LpmMap::features`](crate::LpmMap::features)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// Programs can ask for the length of a match (the kfunc
-    /// `bpf_lpm_match_len`): [`longest_match`](crate::LpmMap::longest_match)
-    /// and [`covering`](crate::LpmMap::covering) ask once a match, in the kernel.
+    /// Programs can ask for the length of a match (the kfunc `bpf_lpm_match_len`):
+    /// [`longest_match`](crate::LpmMap::longest_match) and [`covering`](crate::LpmMap::covering)
+    /// make one call per match, and find it in the kernel.
     pub match_len: bool,
-    /// The map takes any prefix as the cursor of a batch: walks start and go
-    /// on anywhere, and read key and value of the same entry. LPM_TRIE does not.
+    /// The map accepts any prefix as the cursor of a batch: walks start and continue anywhere, and
+    /// read key and value of the same entry. LPM_TRIE does not.
     pub positions: bool,
 }
 
-/// What the library needs of the kernel's BTF.
+/// What the library needs from the kernel's BTF.
 #[derive(Clone, Copy)]
 struct Known {
     mtrie: Option<u32>,
@@ -77,17 +77,16 @@ pub(crate) fn match_len() -> Option<u32> {
     known().ok()?.match_len
 }
 
-/// Whether a batch on LPM_MTRIE goes on from a prefix that is not in the map. A
-/// map of one entry, which exists for a moment, shows it; without the right to
-/// create one the answer is no.
+/// Whether a batch on LPM_MTRIE continues from a prefix that is not in the map. A temporary map of
+/// one entry shows it; without the right to create one the answer is no.
 pub(crate) fn positions() -> bool {
     static POSITIONS: OnceLock<bool> = OnceLock::new();
     *POSITIONS
         .get_or_init(|| matches!(mtrie(), Ok(Some(mtrie)) if try_position(mtrie).unwrap_or(false)))
 }
 
-/// Nothing follows the position of the shortest prefix; a kernel that
-/// takes the cursor for an unknown key starts over and finds the entry.
+/// Nothing follows the position of the shortest prefix; a kernel that treats the cursor as an
+/// unknown key starts over and finds the entry.
 fn try_position(mtrie: MapType) -> io::Result<bool> {
     let attr = MapAttr {
         map_type: mtrie.number(),
@@ -103,7 +102,7 @@ fn try_position(mtrie: MapType) -> io::Result<bool> {
     key[..4].copy_from_slice(&1u32.to_ne_bytes());
     map.update(&key, &[0], 0)?;
     let (mut found, mut value, mut next) = ([0; 5], [0; 1], [0; 5]);
-    let batch = map.lookup_batch_packed(Some(&position), &mut found, &mut value, &mut next);
+    let batch = map.lookup_batch_packed(false, Some(&position), &mut found, &mut value, &mut next);
     match batch.result {
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(batch.count == 0),
         result => result.map(|()| false),

@@ -7,7 +7,7 @@ use crate::{
     Error, LpmMap, PrefixKey, Value, lpm_map::is, raw_key::RawKey, sys::elements::Elements,
 };
 
-/// Entries in a first batch, which often is for a few.
+/// Entries in the first batch; often only a few are needed.
 const FIRST_BATCH: usize = 32;
 /// Bytes that the largest batch takes.
 const LARGEST_BATCH: usize = 1 << 18;
@@ -16,26 +16,25 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// All entries, in the map's order: a prefix after those that it covers,
     /// and otherwise by address.
     ///
-    /// What is in the map all the time comes once, whatever else changes
-    /// meanwhile; what comes and goes may be seen or not. On LPM_MTRIE, key and
-    /// value are of the same entry. LPM_TRIE, and LPM_MTRIE on kernels
-    /// without [`positions`](crate::Features::positions), read the value by the
-    /// key: if the entry was removed in between, the value is that of a shorter
-    /// prefix; and if the entry with which a batch ended was removed, they walk
-    /// from the start again, and what was seen is left out.
+    /// An entry that is in the map all the time is returned once, whatever else changes meanwhile;
+    /// entries that come or go may be returned or not. On LPM_MTRIE, key and value are of the same
+    /// entry. LPM_TRIE, and LPM_MTRIE on kernels without [`positions`](crate::Features::positions),
+    /// read the value by the key: if the entry was removed in between, the value is that of a
+    /// shorter prefix; and if the last entry of a batch was removed, they walk from the start
+    /// again, and entries already returned are left out.
     pub fn iter(&self) -> Entries<'_, K, V> {
         Entries::new(self, self.walk(RawKey::root(self.data_size)))
     }
 
-    /// The entries that `prefix` covers, itself included, in the map's order.
-    /// Concurrent changes do to it what they do to [`Self::iter`].
+    /// The entries that `prefix` covers, itself included, in the map's order. Concurrent changes
+    /// affect it as they do [`Self::iter`].
     ///
-    /// On LPM_MTRIE on kernels with [`positions`](crate::Features::positions)
-    /// the walk begins where these entries are; elsewhere at the map's start.
+    /// For LPM_MTRIE on kernels with [`positions`](crate::Features::positions) the walk begins
+    /// where these entries are; otherwise at the map's start.
     pub fn covered(&self, prefix: &K) -> Entries<'_, K, V> {
         match self.key(prefix) {
             Ok(key) => Entries::new(self, self.walk(key)),
-            // No key of this map is so long.
+            // No key of this map is that long.
             Err(_) => Entries::new(self, Walk::ended(self)),
         }
     }
@@ -81,18 +80,18 @@ impl<K: PrefixKey, V: Value> Iterator for Entries<'_, K, V> {
     }
 }
 
-/// Reads batches of entries, from the position before a subtree on, to its end.
+/// Reads batches of entries, from the position before a subtree to its end.
 #[derive(Debug)]
 pub(crate) struct Walk<'m> {
     elements: &'m Elements<OwnedFd>,
     within: RawKey,
-    /// Entries up to here were given, or are not wanted.
+    /// Entries up to here were returned, or come before the subtree.
     after: Option<RawKey>,
-    /// Where the kernel goes on; `None` for the map's start.
+    /// Where the kernel continues; `None` for the map's start.
     cursor: Option<RawKey>,
     keys: Vec<u8>,
     values: Vec<u8>,
-    /// Of the batch: which entry is next, how many there are.
+    /// Within the batch: which entry is next, and how many there are.
     next: usize,
     count: usize,
     /// How many entries the next batch asks for.
@@ -156,6 +155,7 @@ impl<'m> Walk<'m> {
         self.values.resize(ask * value_size, 0);
         let mut next = vec![0; self.elements.cursor_size()];
         let batch = self.elements.lookup_batch_packed(
+            false,
             self.cursor.as_ref().map(RawKey::bytes),
             &mut self.keys,
             &mut self.values,

@@ -23,7 +23,7 @@ pub struct Elements<F: AsFd> {
     value_size: usize,
 }
 
-/// What a batch command did: how many elements it dealt with before `result`.
+/// What a batch command did: how many elements it processed before `result`.
 #[derive(Debug)]
 pub struct Batch {
     pub count: u32,
@@ -105,8 +105,8 @@ impl<F: AsFd> Elements<F> {
         unsafe { bpf(bpf_cmd::BPF_MAP_DELETE_ELEM, &mut attr) }.map(drop)
     }
 
-    /// BPF_MAP_GET_NEXT_KEY: the key after `key`, the first one for `None`;
-    /// ENOENT after the last.
+    /// BPF_MAP_GET_NEXT_KEY: the key after `key`, or the first one for `None`; ENOENT after the
+    /// last.
     pub fn next_key(&self, key: Option<&[u8]>) -> io::Result<Vec<u8>> {
         let mut next = vec![0; self.key_size];
         let key = key.map_or(0, |key| self.checked_key(key));
@@ -122,8 +122,7 @@ impl<F: AsFd> Elements<F> {
         map::freeze(self.fd())
     }
 
-    /// BPF_MAP_UPDATE_BATCH of the keys and values that lie one after the
-    /// other in `keys` and `values`.
+    /// BPF_MAP_UPDATE_BATCH of the keys and values that are packed in `keys` and `values`.
     pub fn update_batch_packed(&self, keys: &[u8], values: &[u8], elem_flags: u64) -> Batch {
         let count = self.count_of(keys);
         assert_eq!(
@@ -138,37 +137,11 @@ impl<F: AsFd> Elements<F> {
         unsafe { run_batch(bpf_cmd::BPF_MAP_UPDATE_BATCH, &mut attr) }
     }
 
-    /// BPF_MAP_DELETE_BATCH of the keys that lie one after the other in `keys`.
+    /// BPF_MAP_DELETE_BATCH of the keys that are packed in `keys`.
     pub fn delete_batch_packed(&self, keys: &[u8]) -> Batch {
         let mut attr = self.batch(keys, self.count_of(keys));
         // SAFETY: `keys` holds `count` keys of the map's size.
         unsafe { run_batch(bpf_cmd::BPF_MAP_DELETE_BATCH, &mut attr) }
-    }
-
-    /// BPF_MAP_LOOKUP_BATCH after the cursor `from`, into as many elements as
-    /// `keys` has room for; the next cursor is left in `next`, which is as
-    /// long as [`Self::cursor_size`]. ENOENT, with a count, at the map's end.
-    pub fn lookup_batch_packed(
-        &self,
-        from: Option<&[u8]>,
-        keys: &mut [u8],
-        values: &mut [u8],
-        next: &mut [u8],
-    ) -> Batch {
-        self.read_batch(bpf_cmd::BPF_MAP_LOOKUP_BATCH, from, keys, values, next)
-    }
-
-    /// BPF_MAP_LOOKUP_AND_DELETE_BATCH; the arguments of
-    /// [`Self::lookup_batch_packed`].
-    pub fn lookup_and_delete_batch_packed(
-        &self,
-        from: Option<&[u8]>,
-        keys: &mut [u8],
-        values: &mut [u8],
-        next: &mut [u8],
-    ) -> Batch {
-        let cmd = bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
-        self.read_batch(cmd, from, keys, values, next)
     }
 
     /// The cursor of the generic batch is a key; hash tables use 4 bytes of it.
@@ -176,14 +149,23 @@ impl<F: AsFd> Elements<F> {
         self.key_size.max(4)
     }
 
-    fn read_batch(
+    /// BPF_MAP_LOOKUP_BATCH, or BPF_MAP_LOOKUP_AND_DELETE_BATCH to `delete` too,
+    /// after the cursor `from`, into as many elements as `keys` has room for; the
+    /// next cursor is left in `next`, which is as long as [`Self::cursor_size`].
+    /// ENOENT, with a count, at the map's end.
+    pub fn lookup_batch_packed(
         &self,
-        cmd: bpf_cmd,
+        delete: bool,
         from: Option<&[u8]>,
         keys: &mut [u8],
         values: &mut [u8],
         next: &mut [u8],
     ) -> Batch {
+        let cmd = if delete {
+            bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH
+        } else {
+            bpf_cmd::BPF_MAP_LOOKUP_BATCH
+        };
         let count = self.count_of(keys);
         assert_eq!(
             values.len(),
@@ -205,7 +187,8 @@ impl<F: AsFd> Elements<F> {
         attr.batch.out_batch = address(next.as_mut_ptr());
         // SAFETY: `keys` and `values` have room for `count` elements; the cursors are as long as a key.
         let mut batch = unsafe { run_batch(cmd, &mut attr) };
-        // An error before the walk leaves the count as it was given; then there are no elements.
+        // An error before the walk leaves the given count unchanged, but then there are no
+        // elements.
         match &batch.result {
             Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ETIMEDOUT)) => {
                 batch.count = 0

@@ -81,24 +81,19 @@ impl<F: AsFd> RawMap<F> {
 
     /// BPF_MAP_LOOKUP_BATCH: up to `count` elements after the key `from`.
     pub fn lookup_batch(&self, from: Option<&[u8]>, count: usize) -> BatchElements {
-        self.read_batch(from, count, Elements::lookup_batch_packed)
+        self.read_batch(false, from, count)
     }
 
     /// BPF_MAP_LOOKUP_AND_DELETE_BATCH.
     pub fn lookup_and_delete_batch(&self, from: Option<&[u8]>, count: usize) -> BatchElements {
-        self.read_batch(from, count, Elements::lookup_and_delete_batch_packed)
+        self.read_batch(true, from, count)
     }
 
-    fn read_batch(
-        &self,
-        from: Option<&[u8]>,
-        count: usize,
-        call: impl Fn(&Elements<F>, Option<&[u8]>, &mut [u8], &mut [u8], &mut [u8]) -> Batch,
-    ) -> BatchElements {
+    fn read_batch(&self, delete: bool, from: Option<&[u8]>, count: usize) -> BatchElements {
         let mut keys = vec![0; self.key_size() * count];
         let mut values = vec![0; self.value_size() * count];
         let mut next = vec![0; self.cursor_size()];
-        let batch = call(self, from, &mut keys, &mut values, &mut next);
+        let batch = self.lookup_batch_packed(delete, from, &mut keys, &mut values, &mut next);
         BatchElements {
             elements: keys
                 .chunks(self.key_size())
