@@ -8,10 +8,10 @@ use clap_complete::Shell;
 
 use crate::{key::KeyKind, value::ValueKind};
 
-/// Longest-prefix-match maps of BPF: look up, load, compare, watch.
+/// BPF longest-prefix-match maps: look up, load, compare, watch.
 ///
-/// MAP is the path of a pin (/sys/fs/bpf/routes), id:N, or name:X. Maps of both
-/// types are taken, LPM_TRIE and LPM_MTRIE.
+/// MAP is the path of a pin (/sys/fs/bpf/routes), id:N, or name:X. It may be of either type,
+/// LPM_TRIE or LPM_MTRIE.
 #[derive(Debug, Parser)]
 #[command(name = "lpm", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
@@ -26,20 +26,20 @@ Exit status:
   0  found, or done
   1  no match, nothing to delete, or a difference
   2  wrong usage: options, keys, values, or the lines of a file
-  3  an error of the system: no such map, no permission, a full map";
+  3  a system error: no such map, no permission, a full map";
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Options {
-    /// What the keys are; guessed from their size without it
+    /// What the keys are; by default guessed from their size
     #[arg(long, global = true, value_enum, value_name = "KIND")]
     pub key: Option<KeyKind>,
-    /// How values are written; without it as the map's BTF says, or unsigned, or hex for sizes
+    /// How values are written; by default as the map's BTF says, else unsigned, or hex for sizes
     /// that no integer has
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub value: Option<ValueKind>,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long, global = true)]
     pub json: bool,
     /// When to use colour
@@ -57,27 +57,27 @@ pub struct Options {
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Everywhere, also in files and pipes
+    /// Always, also in files and pipes
     Always,
-    /// Nowhere
+    /// Never
     Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// `prefix value` a line, # for comments
+    /// `prefix value` per line, # for comments
     Text,
-    /// `prefix,value` a line
+    /// `prefix,value` per line
     Csv,
-    /// {"prefix": …, "value": …} a line
+    /// {"prefix": …, "value": …} per line
     Json,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Type {
-    /// LPM_MTRIE, of kernels that have it
+    /// LPM_MTRIE, on kernels that have it
     Mtrie,
-    /// LPM_TRIE, of every kernel
+    /// LPM_TRIE, on every kernel
     Trie,
 }
 
@@ -96,7 +96,7 @@ pub enum Command {
     Lookup {
         /// Pin, id:N or name:X
         map: String,
-        /// Addresses, or prefixes; a single - reads them from standard input, one a line
+        /// Addresses, or prefixes; a single - reads them from standard input, one per line
         #[arg(required = true, value_name = "ADDR")]
         keys: Vec<String>,
     },
@@ -104,7 +104,7 @@ pub enum Command {
     Get {
         /// Pin, id:N or name:X
         map: String,
-        /// Prefixes; a single - reads them from standard input, one a line
+        /// Prefixes; a single - reads them from standard input, one per line
         #[arg(required = true, value_name = "PREFIX")]
         keys: Vec<String>,
     },
@@ -128,13 +128,13 @@ pub enum Command {
         map: String,
         /// The prefix
         prefix: String,
-        /// The value; 0x… for hexadecimal, NAME=N,… where the map's BTF names fields
+        /// The value; 0x… for hexadecimal, NAME=N,… if the map's BTF names fields
         #[arg(allow_hyphen_values = true, value_name = "VALUE")]
         new_value: String,
-        /// Only add: it is an error if the prefix is there
+        /// Only add: fail if the prefix is there
         #[arg(long, conflicts_with = "replace")]
         add: bool,
-        /// Only replace: it is an error if the prefix is not there
+        /// Only replace: fail if the prefix is not there
         #[arg(long)]
         replace: bool,
     },
@@ -145,7 +145,7 @@ pub enum Command {
         /// The prefixes
         #[arg(required = true, value_name = "PREFIX")]
         keys: Vec<String>,
-        /// Remove all that they cover, too
+        /// Also remove all prefixes that they cover
         #[arg(long)]
         subtree: bool,
     },
@@ -153,32 +153,32 @@ pub enum Command {
     Dump {
         /// Pin, id:N or name:X
         map: String,
-        /// How to write them; what is written can be loaded
+        /// How to write them; `lpm load` reads each of these
         #[arg(long, value_enum)]
         format: Option<Format>,
     },
-    /// Print what differs: - is in the map, + in the file
+    /// Print the differences: - is in the map, + in the file
     Diff {
         /// Pin, id:N or name:X
         map: String,
         #[command(flatten)]
         file: File,
     },
-    /// Make the map hold what a file says, and nothing else
+    /// Make the map hold exactly the entries of a file
     Replace(Replace),
-    /// Print size, memory, and how many prefixes have which length
+    /// Print size, memory, and the number of prefixes of each length
     Stats {
         /// Pin, id:N or name:X
         map: String,
     },
-    /// Print what changes, until interrupted
+    /// Print changes, until interrupted
     Watch {
         /// Pin, id:N or name:X
         map: String,
-        /// Seconds between two looks
+        /// Seconds between two reads of the map
         #[arg(long, default_value = "1", value_name = "SECONDS")]
         interval: f64,
-        /// End after this many looks
+        /// End after this many reads
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
@@ -205,16 +205,16 @@ pub struct Create {
         default_value = "mtrie"
     )]
     pub map_type: Type,
-    /// The map's name; the pin's without it
+    /// The map's name; by default the pin's
     #[arg(long)]
     pub name: Option<String>,
-    /// How many entries it takes
+    /// How many entries it may have
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub max_entries: u32,
     /// Bytes of a value
     #[arg(long, value_name = "BYTES", default_value_t = 4)]
     pub value_size: usize,
-    /// Bytes of a path, 1 to 256; other kinds have a size of their own
+    /// Bytes of a path, 1 to 256; other kinds of keys have a fixed size
     #[arg(long, value_name = "BYTES")]
     pub key_size: Option<usize>,
 }
@@ -239,10 +239,10 @@ pub struct File {
     /// The file, or - for standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub path: PathBuf,
-    /// How it is written; guessed from its name and first line without it
+    /// Its format; by default guessed from its name and first line
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// It has IPv4 and IPv6: leave out what is of the other family than the map
+    /// It has IPv4 and IPv6: skip the prefixes that are not of the map's family
     #[arg(long)]
     pub mixed: bool,
 }

@@ -5,7 +5,7 @@ use std::{fmt, io, process::ExitCode};
 
 use lpm_mtrie::Error;
 
-/// What a command that did not fail found.
+/// The result of a command that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Found,
@@ -30,10 +30,10 @@ impl From<Outcome> for ExitCode {
 
 #[derive(Debug)]
 pub enum Failure {
-    /// The user can write it in another way.
+    /// The user can correct the command line or the input.
     Usage(String),
     System(String),
-    /// Whoever read the output has enough.
+    /// The reader of the output has closed it.
     Closed,
 }
 
@@ -71,7 +71,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Of the output.
+/// An error of writing the output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -19,7 +19,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// What the user says, or what BTF says, or what most values of the size are.
+    /// The user's choice, else according to BTF, else what most values of the size are.
     pub fn of(said: Option<ValueKind>, layout: Option<Layout>, size: usize) -> Result<Self> {
         if let Some(kind) = said {
             return kind.check(size).map(Self::Whole);
@@ -102,7 +102,7 @@ fn part(field: &Field, value: &Bytes) -> Bytes {
     Bytes(value.0[field.offset..][..field.integer.size].to_vec())
 }
 
-/// The value whose fields are all given, each once; what lies between them is zero.
+/// The value whose fields are all given, each once; padding between them is zero.
 fn assemble<T>(
     fields: &[Field],
     text: &str,
@@ -130,7 +130,7 @@ fn wrong(text: &str, fields: &[Field]) -> Failure {
         .collect();
     Failure::usage(format!(
         "the value '{text}' is not {}, the fields of the map's values; \
-         --value hex takes their bytes",
+         --value hex accepts their bytes",
         names.join(",")
     ))
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Reads a list of prefixes and values: text, CSV, or JSON lines.
 //!
-//! All lines are read before anything is done with them, and all that are
-//! wrong are named with their numbers.
+//! All lines are read before anything is done with them, and all wrong lines are reported with
+//! their numbers.
 
 use std::{fs, io, path::Path};
 
@@ -15,7 +15,7 @@ use crate::{
     target::{Entry, Style},
 };
 
-/// Wrong lines that are shown; the others are counted.
+/// How many wrong lines are shown; the others are counted.
 const SHOWN: usize = 10;
 
 /// The entries of a file, in its order. `data_size` is that of the map's keys.
@@ -51,7 +51,7 @@ pub fn read(file: &File, style: &Style, data_size: usize) -> Result<Vec<Entry>> 
     })
 }
 
-/// What the file's name says, or its first line.
+/// The format, according to the file's name or its first line.
 fn guess(path: &Path, text: &str) -> Format {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => return Format::Csv,
@@ -70,8 +70,7 @@ fn skipped(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// The entries, or what is wrong with each wrong line. Lines in the style
-/// `other` are left out.
+/// The entries, or what is wrong with each wrong line. Lines in the style `other` are skipped.
 fn parse(
     text: &str,
     format: Format,
@@ -124,7 +123,7 @@ fn text_line(line: &str, style: &Style) -> Result<Entry> {
     entry(prefix.trim_end(), value, style)
 }
 
-/// `prefix,value`; in quotation marks, "" is one and a comma is a comma.
+/// `prefix,value`; between quotation marks, "" is a quotation mark, and a comma does not separate.
 fn csv_line(line: &str, style: &Style) -> Result<Entry> {
     match &csv_fields(line)[..] {
         [prefix, value] => entry(prefix, value, style),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Keys as people write them.
+//! Keys in human-readable form.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -26,7 +26,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// What keys of this many bytes of data most likely are.
+    /// The most likely kind of keys with this many bytes of data.
     pub fn guess(data_size: usize) -> Self {
         [Self::Ipv4, Self::Ipv6, Self::Mac]
             .into_iter()
@@ -34,7 +34,7 @@ impl KeyKind {
             .unwrap_or(Self::Path)
     }
 
-    /// Bytes of data, where the kind fixes them.
+    /// Bytes of data, if the kind has a fixed size.
     pub fn data_size(self) -> Option<usize> {
         match self {
             Self::Ipv4 => Ipv4Net::DATA_SIZE,
@@ -44,7 +44,7 @@ impl KeyKind {
         }
     }
 
-    /// IPv6 for IPv4, and the other way round.
+    /// IPv6 for IPv4, and vice versa.
     pub fn other_family(self) -> Option<Self> {
         match self {
             Self::Ipv4 => Some(Self::Ipv6),
@@ -53,7 +53,7 @@ impl KeyKind {
         }
     }
 
-    /// As `--key` takes it.
+    /// The argument of `--key`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `lpm`: longest-prefix-match maps of BPF on the command line.
+//! `lpm`: BPF longest-prefix-match maps on the command line.
 //!
-//! | module       | its idea |
+//! | module       | what it is about |
 //! |--------------|----------|
 //! | [`args`]     | the command line |
 //! | [`target`]   | the map that it names |
 //! | [`key`], [`value`], [`form`] | how prefixes and values are written |
 //! | [`input`], [`output`] | lists of entries, read and printed |
-//! | [`commands`] | what is done |
+//! | [`commands`] | the commands |
 //! | [`failure`]  | exit statuses |
 
 mod args;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What commands print: lines of text or JSON, with colour on a terminal.
+//! The output of commands: lines of text or JSON, with colour on a terminal.
 
 use std::{
     env,
@@ -76,7 +76,7 @@ impl Output {
         self.line(&format!("{prefix} {}", style.value.format(&entry.1)))
     }
 
-    /// An entry that is new, or is no more.
+    /// An entry that was added or removed.
     pub fn change(&mut self, added: bool, entry: &Entry, style: &Style) -> Result<()> {
         if self.json {
             let mut object = object(entry, style);
@@ -92,7 +92,7 @@ impl Output {
         self.line(&text)
     }
 
-    /// All of it is written now, so that an error is seen.
+    /// Flushes the output, so that errors are seen.
     pub fn flush(&mut self) -> Result<()> {
         Ok(self.out.flush()?)
     }

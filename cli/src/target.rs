@@ -13,7 +13,7 @@ use crate::{
     key::KeyKind,
 };
 
-/// A prefix and its value, as the map has them.
+/// A prefix and its value, as in the map.
 pub type Entry = (BytePrefix, Bytes);
 
 /// How keys and values are written.
@@ -49,7 +49,7 @@ impl<'a> Spec<'a> {
     pub fn parse(text: &'a str) -> Result<Self> {
         if let Some(id) = text.strip_prefix("id:") {
             return id.parse().map(Self::Id).map_err(|_| {
-                Failure::usage(format!("'{id}' is no map id; `bpftool map` lists them"))
+                Failure::usage(format!("'{id}' is not a map id; `bpftool map` lists them"))
             });
         }
         if let Some(name) = text.strip_prefix("name:") {
@@ -59,7 +59,7 @@ impl<'a> Spec<'a> {
             return Ok(Self::Pin(Path::new(text)));
         }
         Err(Failure::usage(format!(
-            "'{text}' names no map; expected a pin's path with a slash (/sys/fs/bpf/{text}), \
+            "'{text}' does not name a map; expected a pin's path with a slash (/sys/fs/bpf/{text}), \
              id:N or name:{text}"
         )))
     }
@@ -84,7 +84,7 @@ impl Target {
             )));
         }
         let size = info.value_size;
-        // Without the right to read BTF the size has to do.
+        // Without the right to read BTF, the size must suffice.
         let layout = map.value_layout().ok().flatten();
         let style = Style {
             key,
@@ -103,7 +103,7 @@ impl Target {
 fn not_pinned(error: Error) -> Failure {
     match error.errno() {
         Some(ENOENT) => Failure::System(format!(
-            "{error}; `lpm create` makes a map and pins it, `bpftool map` lists the maps that there are"
+            "{error}; `lpm create` creates a map and pins it, `bpftool map` lists existing maps"
         )),
         _ => error.into(),
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Values as people write them.
+//! Values in human-readable form.
 
 use clap::ValueEnum;
 use lpm_mtrie::Bytes;
@@ -12,14 +12,14 @@ use crate::failure::{Failure, Result};
 pub enum ValueKind {
     /// An integer of the value's size, in machine byte order
     Unsigned,
-    /// The same, with a sign
+    /// The same, signed
     Signed,
-    /// All bytes, in memory's order: 0x…
+    /// All bytes, in memory order: 0x…
     Hex,
 }
 
 impl ValueKind {
-    /// What values of this many bytes are unless something else is said.
+    /// The default for values of this many bytes.
     pub fn guess(size: usize) -> Self {
         if is_integer(size) {
             Self::Unsigned
@@ -28,13 +28,13 @@ impl ValueKind {
         }
     }
 
-    /// Whether values of this size can be written so.
+    /// Whether values of this size can be written this way.
     pub fn check(self, size: usize) -> Result<Self> {
         if self == Self::Hex || is_integer(size) {
             return Ok(self);
         }
         Err(Failure::usage(format!(
-            "values of {size} bytes are no integers, which have 1, 2, 4, 8 or 16; use --value hex"
+            "values of {size} bytes are not integers, which have 1, 2, 4, 8 or 16; use --value hex"
         )))
     }
 
@@ -64,7 +64,7 @@ impl ValueKind {
         };
         value.map(Bytes).ok_or_else(|| {
             let expected = match self {
-                Self::Unsigned => format!("an integer of {size} bytes without a sign"),
+                Self::Unsigned => format!("an unsigned integer of {size} bytes"),
                 Self::Signed => format!("an integer of {size} bytes"),
                 Self::Hex => format!("0x and {} hexadecimal digits", 2 * size),
             };
@@ -80,7 +80,7 @@ impl ValueKind {
         }
     }
 
-    /// A number where JSON has such numbers, else text.
+    /// A number if JSON can represent it, else text.
     pub fn json(self, value: &Bytes) -> Json {
         let number = match self {
             Self::Unsigned => u64::try_from(wide(&value.0)).ok().map(Json::from),
@@ -90,7 +90,7 @@ impl ValueKind {
         number.unwrap_or_else(|| self.format(value).into())
     }
 
-    /// What [`Self::json`] gave.
+    /// Parses what [`Self::json`] returned.
     pub fn parse_json(self, json: &Json, size: usize) -> Result<Bytes> {
         match json {
             Json::String(text) => self.parse(text, size),

@@ -47,7 +47,7 @@ pub struct AttachError {
     source: io::Error,
 }
 
-/// An attached program: it runs until this is dropped.
+/// An attached program, which is detached when this is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it detaches the program"]
 pub struct Link(OwnedFd);
@@ -78,7 +78,7 @@ impl Program {
     }
 }
 
-/// The number of an interface.
+/// The index of an interface.
 fn index(interface: &str) -> io::Result<u32> {
     let name = CString::new(interface)?;
     // SAFETY: the call reads the NUL-terminated `name`.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The value of an enumerator, and the id of a function, in a BTF blob.
+//! Finds the value of an enumerator, and the id of a function, in a BTF blob.
 //!
-//! aya-obj keeps its enum variants private, and its parser expects 16 bits of
-//! vlen and 5 of kind where Linux 7.3 has 24 and 7; a walk that skips all
-//! other kinds is short.
-//! Source of the format: `include/uapi/linux/btf.h`.
+//! aya-obj keeps its enum variants private, and its parser expects 16 bits of vlen and 5 of kind,
+//! where Linux 7.3 has 24 and 7; a walk that skips all other kinds is short. Source of the format:
+//! `include/uapi/linux/btf.h`.
 
 use std::iter;
 
@@ -15,8 +14,8 @@ const TYPE_SIZE: usize = 12;
 const KIND_ENUM: u32 = 6;
 const KIND_FUNC: u32 = 12;
 
-/// Bytes behind a `struct btf_type`: a fixed part, and a part for each of
-/// its vlen members; the index is the kind.
+/// Bytes after a `struct btf_type`: a fixed part, and a part for each of its vlen members; the
+/// index is the kind.
 const LAYOUT: [(usize, usize); 20] = [
     (0, 0),  // unknown (void)
     (4, 0),  // int
@@ -43,7 +42,7 @@ const LAYOUT: [(usize, usize); 20] = [
 /// Why a BTF blob could not be read.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum BtfError {
-    /// It does not begin as BTF does.
+    /// It does not begin with BTF's magic number.
     #[error("not BTF of this machine's byte order (magic {0:#06x}, expected 0xeb9f)")]
     Magic(u16),
     /// It is cut off.
@@ -57,9 +56,7 @@ pub enum BtfError {
         len: usize,
     },
     /// A kind of type of unknown size.
-    #[error(
-        "BTF type {id} has kind {kind}, of which neither this program nor the blob says the size"
-    )]
+    #[error("BTF type {id} has kind {kind}, whose size neither this program nor the blob knows")]
     Kind {
         /// The type's id.
         id: u32,
@@ -72,7 +69,7 @@ pub enum BtfError {
 pub struct Btf<'a> {
     types: &'a [u8],
     strings: &'a [u8],
-    /// `struct btf_layout` per kind, where the blob brings it (Linux 7.1 and later).
+    /// `struct btf_layout` per kind, if the blob has it (Linux 7.1 and later).
     layout: &'a [u8],
 }
 
@@ -81,9 +78,9 @@ pub(crate) struct Type<'a> {
     id: u32,
     pub kind: u32,
     name: u32,
-    /// Its kind_flag: of a structure, whether its members' offsets hold sizes, too.
+    /// Its kind_flag: for a structure, whether its members' offsets also hold sizes.
     pub flag: bool,
-    /// Its size, or the id of the type that it is another name of.
+    /// Its size, or the id of the type that it is an alias of.
     pub size_or_type: u32,
     pub body: &'a [u8],
 }
@@ -112,8 +109,8 @@ impl<'a> Btf<'a> {
         })
     }
 
-    /// The value of `enumerator` in the enum named `name`; `None` when there
-    /// is no such enum or no such enumerator in it.
+    /// The value of `enumerator` in the enum named `name`; `None` if there is no such enum, or no
+    /// such enumerator in it.
     pub fn enumerator(&self, name: &str, enumerator: &str) -> Result<Option<u32>, BtfError> {
         for found in self.types() {
             let found = found?;
@@ -130,7 +127,7 @@ impl<'a> Btf<'a> {
         Ok(None)
     }
 
-    /// The type id of the function named `name`, as a call of a kfunc needs it.
+    /// The type id of the function named `name`, which a call of a kfunc needs.
     pub fn function(&self, name: &str) -> Result<Option<u32>, BtfError> {
         for found in self.types() {
             let found = found?;
@@ -260,7 +257,7 @@ pub(crate) mod tests {
     const COLOUR: [u32; 7] = [1, 6 << 24 | 2, 4, 8, 10, 12, 20];
 
     #[test]
-    fn finds_an_enumerator_behind_other_types() {
+    fn finds_an_enumerator_after_other_types() {
         let blob = blob(&[&INT[..], &COLOUR].concat(), STRINGS, &[]);
         let btf = Btf::parse(&blob).unwrap();
         assert_eq!(btf.enumerator("colour", "GREEN"), Ok(Some(20)));

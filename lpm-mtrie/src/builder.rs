@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Creates a map, or opens the one that is pinned where it should be.
+//! Creates a map, or opens the one that is pinned at the given path.
 
 use std::{
     marker::PhantomData,
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What a new map is to be; made by [`LpmMap::builder`].
+/// The properties of a new map; made by [`LpmMap::builder`].
 #[derive(Clone, Debug)]
 pub struct Builder<K, V> {
     name: String,
@@ -41,34 +41,32 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         }
     }
 
-    /// [`MapType::LPM_TRIE`], or [`MapType::lpm_mtrie`], which is meant where
-    /// this is not called.
+    /// [`MapType::LPM_TRIE`] or [`MapType::lpm_mtrie`], which is the default.
     pub fn map_type(mut self, map_type: MapType) -> Self {
         self.map_type = Some(map_type);
         self
     }
 
-    /// How many entries the map takes (65,536 where this is not called). An
-    /// LPM map takes memory for those that it has.
+    /// How many entries the map may have, by default 65,536. An LPM map takes memory only for those
+    /// that it has.
     pub fn max_entries(mut self, max_entries: u32) -> Self {
         self.max_entries = max_entries;
         self
     }
 
-    /// BPF_F_ flags of the kernel, besides BPF_F_NO_PREALLOC, which is always
-    /// set.
+    /// BPF_F_ flags of the kernel, in addition to BPF_F_NO_PREALLOC, which is always set.
     pub fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
         self
     }
 
-    /// Bytes of data in a key, for key types that have any (1 to 256).
+    /// Bytes of data in a key (1 to 256), for key types of variable size.
     pub fn data_size(mut self, bytes: usize) -> Self {
         self.data_size = Some(bytes);
         self
     }
 
-    /// Bytes of a value, for value types that have any.
+    /// Bytes of a value, for value types of variable size.
     pub fn value_size(mut self, bytes: usize) -> Self {
         self.value_size = Some(bytes);
         self
@@ -80,8 +78,8 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         self
     }
 
-    /// Creates the map, and pins it if a path was given; an error if something
-    /// is pinned there.
+    /// Creates the map, and pins it if a path was given. Fails if something is pinned there
+    /// already.
     pub fn create(&self) -> Result<LpmMap<K, V>, Error> {
         let not_given = |what, call| move || Error::SizeNotGiven { what, call };
         let data_size = self
@@ -117,10 +115,9 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         Ok(map)
     }
 
-    /// Opens the map that is pinned at the path, or creates one and pins it.
-    /// The pinned one must have the type, sizes, max_entries and flags that
-    /// were asked for. Of several processes that do so at once, one creates
-    /// the map and the others open it.
+    /// Opens the map that is pinned at the path, or creates one and pins it. The pinned one must
+    /// have the type, sizes, max_entries and flags that were asked for. If several processes do so
+    /// at once, one creates the map and the others open it.
     pub fn open_or_create(&self) -> Result<LpmMap<K, V>, Error> {
         let Some(path) = &self.pin else {
             return self.create();
@@ -135,7 +132,7 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
                 }
             }
             match self.create() {
-                // Another process was faster: its map is there to open.
+                // Another process was faster: open its map.
                 Err(error) if error.errno() == Some(libc::EEXIST) => {}
                 created => return created,
             }

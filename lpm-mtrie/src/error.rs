@@ -26,8 +26,8 @@ pub enum Error {
         /// The errno.
         source: io::Error,
     },
-    /// Some of a batch was done before it failed.
-    #[error("{done} were done, then: {source}")]
+    /// A batch failed after part of it was done.
+    #[error("{done} entries were done, then: {source}")]
     Batch {
         /// How many elements were done.
         done: u64,
@@ -39,7 +39,7 @@ pub enum Error {
     WrongType {
         /// The uapi number of its type.
         found: u32,
-        /// What would do.
+        /// The types that would do.
         expected: &'static str,
     },
     /// The map's keys or values have another size than the Rust type.
@@ -55,9 +55,9 @@ pub enum Error {
         /// The type's size.
         expected: usize,
     },
-    /// A size that the builder needs and was not told.
+    /// A size that the builder needs and was not given.
     #[error(
-        "the size of the map's {what} is not given: BytePrefix and Bytes have none of their own; call {call} before create"
+        "the size of the map's {what} is not given: BytePrefix and Bytes have no fixed size; call {call} before create"
     )]
     SizeNotGiven {
         /// Key data or value.
@@ -73,9 +73,9 @@ pub enum Error {
         /// The bits of the map's keys.
         bits: usize,
     },
-    /// The map holds a prefix that is no value of the key type.
+    /// The map holds a prefix that the key type cannot represent.
     #[error(
-        "the map holds a prefix of {len} bits, which is none of this program's key type (data {data:02x?}); BytePrefix takes any"
+        "the map holds a prefix of {len} bits that this program's key type cannot represent (data {data:02x?}); BytePrefix takes any"
     )]
     ForeignKey {
         /// The prefix's length.
@@ -99,7 +99,7 @@ pub enum Error {
     },
     /// The pin is of a map that differs from what was asked for.
     #[error(
-        "the map pinned at {path} has {what} {found}, not {expected}; remove the pin to create a new map, or ask for what it has"
+        "the map pinned at {path} has {what} {found}, not {expected}; remove the pin to create a new map, or ask for the map's own properties"
     )]
     PinDiffers {
         /// The pin.
@@ -147,14 +147,16 @@ fn hint(error: &io::Error) -> &'static str {
             "; run as root, or with CAP_BPF (and CAP_SYS_ADMIN to open maps by id or name); \
              a frozen or read-only map takes no writes"
         }
-        Some(EACCES) => "; the file is no pin, or its permissions or a security module forbid it",
+        Some(EACCES) => {
+            "; the file is not a pin, or its permissions or a security module forbid it"
+        }
         Some(ENOENT) => "; it is not there",
         Some(EEXIST) => "; it is there already",
         Some(ENOSPC) => "; the map is full: create one with more max_entries",
         Some(E2BIG) => "; it is larger than the kernel allows",
         Some(ENOMEM) => "; memory is short, or a memory cgroup's limit is reached",
         Some(ENODEV) => "; the kernel lacks support, or the module is not loaded",
-        Some(EINVAL) => "; the kernel takes no such attributes: check sizes, flags and type",
+        Some(EINVAL) => "; the kernel rejects these attributes: check sizes, flags and type",
         _ => "",
     }
 }

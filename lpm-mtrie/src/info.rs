@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the kernel says of a map, and the maps that have a name.
+//! The kernel's description of a map, and finding maps by name.
 
 use std::{
     fs, io,
@@ -21,7 +21,7 @@ use crate::{
 /// A map as the kernel describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapInfo {
-    /// The id that no other map has.
+    /// Its id, which no other map has.
     pub id: u32,
     /// The name that it was created with, of up to 15 bytes.
     pub name: String,
@@ -31,14 +31,14 @@ pub struct MapInfo {
     pub data_size: usize,
     /// Bytes of a value.
     pub value_size: usize,
-    /// How many entries it takes.
+    /// How many entries it may have.
     pub max_entries: u32,
     /// BPF_F_ flags.
     pub flags: u32,
-    /// Bytes of memory that it takes, as `memlock` of its fdinfo says. LPM_TRIE
-    /// counts its entries and not the nodes between them.
+    /// Bytes of memory that it takes, according to `memlock` in its fdinfo. LPM_TRIE counts its
+    /// entries, but not the nodes between them.
     pub memory: u64,
-    /// Whether userspace can write no more.
+    /// Whether userspace can no longer write.
     pub frozen: bool,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn of(fd: BorrowedFd<'_>) -> Result<MapInfo, Error> {
     })
 }
 
-/// What the map's BTF says of its values.
+/// The layout of the map's values according to its BTF.
 pub(crate) fn value_layout(fd: BorrowedFd<'_>) -> Result<Option<Layout>, Error> {
     let found = info(fd).map_err(Error::call("read the kernel's description of the map"))?;
     if found.btf_value_type_id == 0 {
@@ -71,7 +71,7 @@ pub(crate) fn value_layout(fd: BorrowedFd<'_>) -> Result<Option<Layout>, Error> 
     Ok(Btf::parse(&blob).and_then(|btf| Layout::of(&btf, found.btf_value_type_id))?)
 }
 
-/// The number after `name:` in a text of fdinfo.
+/// The number after `name:` in fdinfo's text.
 fn field(text: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter_map(|line| line.split_once(':'));
     lines
@@ -80,7 +80,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
 }
 
 fn name(info: &bpf_map_info) -> String {
-    // C's char, which has a sign on some CPUs.
+    // C's char, which is signed on some CPUs.
     let bytes: Vec<u8> = info
         .name
         .iter()
@@ -103,7 +103,7 @@ pub(crate) fn ids_named(wanted: &str) -> Result<Vec<u32>, Error> {
         };
         let fd = match fd_by_id(id) {
             Ok(fd) => fd,
-            // It went since it was listed.
+            // It was freed after it was listed.
             Err(error) if gone(&error) => continue,
             Err(error) => return Err(Error::call(format!("open the map with id {id}"))(error)),
         };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a program calls a prefix: IPv4 and IPv6 networks, MAC prefixes, byte strings.
+//! Types of prefixes: IPv4 and IPv6 networks, MAC prefixes, byte strings.
 //!
-//! Bits beyond the length decide nothing in an LPM map. Keys are written with
-//! these bits cleared, and come back so.
+//! Bits beyond the length are not significant in an LPM map. Keys are written with these bits
+//! cleared, and are returned that way.
 
 use std::{
     fmt,
@@ -13,8 +13,8 @@ use std::{
 use ipnet::{Ipv4Net, Ipv6Net};
 use thiserror::Error;
 
-/// A type whose values are prefixes: a number of leading bits that count, and
-/// the bytes that hold them, most significant first.
+/// A type whose values are prefixes: a number of significant leading bits, and the bytes that hold
+/// them, most significant first.
 ///
 /// ```
 /// use lpm_mtrie::PrefixKey;
@@ -39,15 +39,14 @@ use thiserror::Error;
 /// # assert_eq!(PortRange { proto: 6, port: 80, port_bits: 16 }.data().as_ref(), [6, 0, 80]);
 /// ```
 pub trait PrefixKey: Sized {
-    /// How many bytes of data the map's key must have after the prefixlen;
-    /// `None` if the type takes what the map has.
+    /// How many bytes of data the map's key must have after the prefixlen; `None` if the type
+    /// accepts any size.
     const DATA_SIZE: Option<usize>;
 
-    /// How many leading bits count.
+    /// How many leading bits are significant.
     fn prefix_len(&self) -> u32;
 
-    /// The bytes that hold the bits; where the map's keys have more, zeros
-    /// follow.
+    /// The bytes that hold the bits; zeros follow if the map's keys have more.
     fn data(&self) -> impl AsRef<[u8]>;
 
     /// The prefix with the first `len` bits of `data`, which has all bytes of
@@ -89,21 +88,21 @@ impl PrefixKey for Ipv6Net {
     }
 }
 
-/// Why a text is no key.
+/// Why a text is not a key.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
     /// Not a MAC address or the start of one.
     #[error(
-        "'{0}' is no MAC prefix; expected up to six pairs of hexadecimal digits and a length, \
+        "'{0}' is not a MAC prefix; expected up to six pairs of hexadecimal digits and a length, \
          such as 00:1b:21:00:00:00/24 or 00:1b:21"
     )]
     Mac(String),
-    /// A length that the data does not have.
+    /// A length that exceeds the data.
     #[error("a prefix of {len} bits in {bits} bits of data; expected at most {bits}")]
     Length {
         /// The length given.
         len: u32,
-        /// The bits that there are.
+        /// The bits of the data.
         bits: usize,
     },
 }
@@ -145,8 +144,8 @@ impl From<[u8; 6]> for MacPrefix {
     }
 }
 
-/// `00:1b:21:00:00:00/24`; without a length, as long as the bytes that are
-/// given: `00:1b:21` is the same. Dashes are taken for colons.
+/// `00:1b:21:00:00:00/24`; without a length, all given bytes are significant: `00:1b:21` is the
+/// same. Dashes are accepted instead of colons.
 impl FromStr for MacPrefix {
     type Err = KeyError;
 
@@ -195,11 +194,11 @@ impl PrefixKey for MacPrefix {
     }
 }
 
-/// The first bits of a byte string, for maps whose keys have any size: paths,
-/// names, and whatever has no type of its own.
+/// The first bits of a byte string, for maps with keys of any size: paths, names, and anything that
+/// has no type of its own.
 ///
-/// A string covers all strings that begin with it: end a directory's path
-/// with a slash, or `/usr/lib` covers `/usr/libexec`.
+/// A string covers all strings that begin with it: end a directory's path with a slash, or
+/// `/usr/lib` also covers `/usr/libexec`.
 ///
 /// `<` compares bytes first, then lengths.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn byte_strings_keep_what_counts() {
+    fn byte_strings_keep_significant_bits_only() {
         let path = BytePrefix::from("/usr/");
         assert_eq!(parts(&path), (b"/usr/".to_vec(), 40));
         assert_eq!(BytePrefix::from_parts(b"/usr/\0\0\0", 40), Some(path));

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the bytes of a value mean, where BTF says so in a simple way.
+//! The layout of a value according to BTF, if it is a simple one.
 
 use crate::btf::{Btf, BtfError, Type};
 
 /// An integer, in machine byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Integer {
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: usize,
-    /// Whether it has a sign.
+    /// Whether it is signed.
     pub signed: bool,
 }
 
@@ -19,7 +19,7 @@ pub struct Field {
     pub name: String,
     /// Where it begins, in bytes.
     pub offset: usize,
-    /// What it is.
+    /// Its type.
     pub integer: Integer,
 }
 
@@ -40,7 +40,7 @@ const NAMES: [u32; 5] = [8, 9, 10, 11, 18];
 const MOST_NAMES: usize = 64;
 
 impl Layout {
-    /// That of a type in a blob; `None` if it is anything else.
+    /// The layout of a type in a blob; `None` if it is anything else.
     pub fn of(btf: &Btf<'_>, id: u32) -> Result<Option<Self>, BtfError> {
         let Some(found) = resolve(btf, id)? else {
             return Ok(None);
@@ -53,7 +53,7 @@ impl Layout {
     }
 }
 
-/// The type that the names stand for.
+/// The type that `id` is an alias of, or itself.
 fn resolve<'a>(btf: &Btf<'a>, mut id: u32) -> Result<Option<Type<'a>>, BtfError> {
     for _ in 0..MOST_NAMES {
         match btf.by_id(id)? {
@@ -72,7 +72,7 @@ fn integer(found: &Type<'_>) -> Option<Integer> {
     whole.then_some(Integer { size, signed })
 }
 
-/// All members must be whole integers at whole bytes, with names.
+/// All members must be named integers that start at whole bytes and are no bit fields.
 fn fields(btf: &Btf<'_>, found: &Type<'_>) -> Result<Option<Layout>, BtfError> {
     let mut fields = vec![];
     for member in found.body.chunks_exact(12) {
@@ -135,7 +135,7 @@ mod tests {
         );
         assert!(signed, "{s32:?}");
         assert_eq!(layout(&[&U64], 2), None, "there is no such type");
-        assert_eq!(layout(&[&[1, 8 << 24, 1]], 1), None, "a name of itself");
+        assert_eq!(layout(&[&[1, 8 << 24, 1]], 1), None, "an alias of itself");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Longest-prefix-match maps of BPF from userspace: `BPF_MAP_TYPE_LPM_TRIE` of
-//! every kernel, and `BPF_MAP_TYPE_LPM_MTRIE`, the faster type with the same
-//! keys, flags and errors.
+//! BPF longest-prefix-match maps from userspace: `BPF_MAP_TYPE_LPM_TRIE` of every kernel, and
+//! `BPF_MAP_TYPE_LPM_MTRIE`, the faster type with the same keys, flags and errors.
 //!
 //! ```no_run
 //! use std::net::Ipv4Addr;
@@ -25,11 +24,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! | to                                        | there is |
+//! | to                                        | use |
 //! |-------------------------------------------|----------|
 //! | create, open, read and change a map       | [`LpmMap`] with [`Builder`] |
-//! | say what a prefix is                      | [`PrefixKey`]: [`Ipv4Net`](ipnet::Ipv4Net), [`Ipv6Net`](ipnet::Ipv6Net), [`MacPrefix`], [`BytePrefix`] |
-//! | say what a value is                       | [`Value`]: every [`bytemuck::Pod`], [`Bytes`] |
+//! | define a type of prefixes                 | [`PrefixKey`]: [`Ipv4Net`](ipnet::Ipv4Net), [`Ipv6Net`](ipnet::Ipv6Net), [`MacPrefix`], [`BytePrefix`] |
+//! | define a type of values                   | [`Value`]: every [`bytemuck::Pod`], [`Bytes`] |
 //! | replace a table as a whole                | [`OuterMap`] |
 //! | know what the kernel can do               | [`Features`] |
 //! | load and attach programs with such maps   | [`Loader`], [`Hook`] |

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map from prefixes to values: how it is opened, and its single entries.
+//! A map from prefixes to values: opening it, and operations on single entries.
 
 use std::{
     fmt, io,
@@ -28,9 +28,8 @@ use crate::{
 /// A map of type LPM_TRIE or LPM_MTRIE, whose keys are prefixes of type `K`
 /// and whose values are of type `V`.
 ///
-/// Several processes and BPF programs may change a map at the same time. What
-/// that does to a call is said at each; calls for which nothing is said act on
-/// one entry, at one moment.
+/// Several processes and BPF programs may change a map at the same time. Each method documents the
+/// effect on it; a method without such a note acts on one entry, at one moment.
 pub struct LpmMap<K, V> {
     pub(crate) elements: Elements<OwnedFd>,
     pub(crate) data_size: usize,
@@ -46,8 +45,8 @@ enum Kind {
     Mtrie,
 }
 
-/// What an update may do. LPM_TRIE of kernels before 6.13 knows no difference,
-/// and does as with [`Mode::Any`].
+/// What an update may do. LPM_TRIE before Linux 6.13 ignores the mode, and always does as with
+/// [`Mode::Any`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Add the entry, or replace its value (BPF_ANY).
@@ -74,8 +73,7 @@ impl<K, V> AsFd for LpmMap<K, V> {
 }
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
-    /// Describes a new map, or one to open if it exists; `name` is cut to 15
-    /// bytes.
+    /// Describes a new map, or one to open if it exists; `name` is truncated to 15 bytes.
     ///
     /// ```no_run
     /// use ipnet::Ipv4Net;
@@ -92,7 +90,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         Builder::new(name)
     }
 
-    /// Opens a map that is pinned to a BPF file system.
+    /// Opens a map that is pinned in a BPF file system.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let what = || format!("open the map pinned at {}", path.display());
@@ -121,7 +119,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         }
     }
 
-    /// Uses a map that is open.
+    /// Uses an open map.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
         let what = "read the kernel's description of the map";
         let found = raw_info(fd.as_fd()).map_err(Error::call(what))?;
@@ -145,7 +143,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         Self::from_fd(fd.map_err(Error::call("duplicate the map's descriptor"))?)
     }
 
-    /// The map for aya, such as to hand it to a program as a replacement.
+    /// The map for aya, for example to pass it to a loader as a replacement.
     pub fn to_aya(&self) -> Result<MapData, MapError> {
         let fd = self.as_fd().try_clone_to_owned();
         MapData::from_fd(fd.map_err(|io_error| {
@@ -161,24 +159,24 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         self.elements.into_fd()
     }
 
-    /// Pins the map: it lives until the path is removed, and opens by it.
+    /// Pins the map: it lives until the path is removed, and can be opened by it.
     pub fn pin(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         pin(self.as_fd(), path.as_ref(), "map")
     }
 
-    /// Lets userspace write no more; programs still do.
+    /// Forbids userspace to write from now on; programs still can.
     pub fn freeze(&self) -> Result<(), Error> {
         self.elements
             .freeze()
             .map_err(Error::call("freeze the map"))
     }
 
-    /// What the kernel says of the map.
+    /// The kernel's description of the map.
     pub fn info(&self) -> Result<MapInfo, Error> {
         info::of(self.as_fd())
     }
 
-    /// What the running kernel has for this map.
+    /// What the running kernel supports for this map.
     pub fn features(&self) -> Features {
         Features {
             match_len: kernel::match_len().is_some(),
@@ -186,9 +184,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         }
     }
 
-    /// What the bytes of a value mean, if the map was created with BTF that
-    /// says it is an integer, or a structure of integers. Requires
-    /// CAP_SYS_ADMIN where there is BTF.
+    /// The layout of a value, if the map was created with BTF according to which it is an integer,
+    /// or a structure of integers. Requires CAP_SYS_ADMIN if there is BTF.
     pub fn value_layout(&self) -> Result<Option<Layout>, Error> {
         info::value_layout(self.as_fd())
     }
@@ -225,10 +222,9 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
     /// Removes exactly this prefix and returns the value that it had.
     ///
-    /// LPM_MTRIE does so at one moment. LPM_TRIE, and LPM_MTRIE on kernels
-    /// whose type has no BPF_MAP_LOOKUP_AND_DELETE_ELEM, are asked for the
-    /// value ([`Self::get`]) and then told to remove it: a change in between is
-    /// not seen in the answer.
+    /// LPM_MTRIE does so at one moment. LPM_TRIE, and LPM_MTRIE on kernels whose type has no
+    /// BPF_MAP_LOOKUP_AND_DELETE_ELEM, are asked for the value ([`Self::get`]) and then told to
+    /// remove it: the answer does not reflect a change in between.
     pub fn take(&self, prefix: &K) -> Result<Option<V>, Error> {
         let key = self.key(prefix)?;
         match self.elements.lookup_and_delete(key.bytes(), 0) {
@@ -242,8 +238,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         }
     }
 
-    /// The value of the longest prefix that covers `key`, which is a prefix
-    /// itself, or a whole address; the fastest question that a map answers.
+    /// The value of the longest prefix that covers `key`, which is a prefix itself, or a whole
+    /// address. This is the fastest query.
     pub fn lookup(&self, key: impl Into<K>) -> Result<Option<V>, Error> {
         let found = self.lookup_raw(&self.wanted(&key.into()))?;
         Ok(found.map(|value| V::from_bytes(&value)))
@@ -253,7 +249,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         match self.elements.lookup(key.bytes(), 0) {
             Ok(value) => Ok(Some(value)),
             Err(error) if is(&error, libc::ENOENT) => Ok(None),
-            Err(error) => Err(Error::call("look a key up")(error)),
+            Err(error) => Err(Error::call("look up a key")(error)),
         }
     }
 
@@ -281,7 +277,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         })
     }
 
-    /// A key to look up: what is beyond the map's keys decides nothing.
+    /// A key to look up: bits beyond the map's keys are not significant.
     pub(crate) fn wanted(&self, key: &K) -> RawKey {
         let len = key.prefix_len().min(self.data_size as u32 * 8);
         RawKey::new(key.data().as_ref(), len, self.data_size).expect("the length was cut to fit")
@@ -301,7 +297,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     }
 }
 
-/// Pins a map; `what` it is, for the message.
+/// Pins a map, called `what` in the message.
 pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path, what: &str) -> Result<(), Error> {
     sys::obj_pin(fd, path).map_err(|error| {
         let elsewhere = if is(&error, libc::EPERM) {
@@ -324,7 +320,7 @@ fn check_size(what: &'static str, found: usize, expected: Option<usize>) -> Resu
     }
 }
 
-/// LPM_TRIE's number is uapi; LPM_MTRIE's is the running kernel's.
+/// LPM_TRIE's number is uapi; LPM_MTRIE's comes from the running kernel.
 fn kind(number: u32) -> Result<Kind, Error> {
     if number == MapType::LPM_TRIE.number() {
         return Ok(Kind::Trie);

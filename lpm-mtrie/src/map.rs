@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Create and open maps as aya's own types.
 //!
-//! aya 0.14 has no variant for a map type that it does not know, but its
-//! `Map::LpmTrie` asks only for the key and value sizes, and LPM_MTRIE has
-//! LPM_TRIE's keys: the typed wrapper serves both.
+//! aya 0.14 has no variant for a map type that it does not know, but its `Map::LpmTrie` checks only
+//! the key and value sizes, and LPM_MTRIE has LPM_TRIE's keys: the typed wrapper serves both.
 
 use std::path::Path;
 
@@ -28,7 +27,7 @@ pub fn create(
     MapData::create(definition, name, None)
 }
 
-/// Opens a map that was pinned to a BPF file system.
+/// Opens a map that is pinned in a BPF file system.
 pub fn from_pin(path: impl AsRef<Path>) -> Result<MapData, MapError> {
     MapData::from_pin(path)
 }
@@ -38,8 +37,7 @@ pub fn from_id(id: u32) -> Result<MapData, MapError> {
     MapData::from_id(id)
 }
 
-/// The typed view: keys of `prefixlen` and `K`, values `V`. An error if the
-/// sizes are not the map's.
+/// The typed view: keys of `prefixlen` and `K`, values `V`. Fails if the sizes are not the map's.
 pub fn typed<K: Pod, V: Pod>(map: MapData) -> Result<LpmTrie<MapData, K, V>, MapError> {
     LpmTrie::try_from(Map::LpmTrie(map))
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A map type as the running kernel numbers it.
 //!
-//! 36 belongs to LPM_MTRIE only on a kernel with our patches: elsewhere it may
-//! be another type's, and a map of the wrong type is worse than none. So the
-//! number comes from `enum bpf_map_type` in the kernel's own BTF, by name.
+//! 36 belongs to LPM_MTRIE only on a kernel with this project's patches: elsewhere it may be
+//! another type's, and a map of the wrong type is worse than none. So the number comes from `enum
+//! bpf_map_type` in the kernel's own BTF, by name.
 
 use std::{fs, io, path::PathBuf};
 
@@ -59,8 +59,8 @@ impl MapType {
         Self::by_name("BPF_MAP_TYPE_LPM_MTRIE")
     }
 
-    /// The type called `name` in `enum bpf_map_type` of the running kernel's
-    /// BTF. Reads the whole BTF (a few MB): keep the answer.
+    /// The type called `name` in `enum bpf_map_type` of the running kernel's BTF. Reads the whole
+    /// BTF (a few MB), so keep the answer.
     pub fn by_name(name: &str) -> Result<Self, MapTypeError> {
         kernel::read_btf(|btf| btf.enumerator("bpf_map_type", name))?
             .map(Self)

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A program that finds the longest match of a key in one map, with its length.
 //!
-//! BPF_MAP_LOOKUP_ELEM gives the value of the longest match and not its length.
-//! Where the kernel has the kfunc `bpf_lpm_match_len`, a syscall program asks
-//! for the length, looks the prefix of that length up, copies its value, and
-//! asks for the length again: if that is the same, both belong together, and
-//! if not, it starts over.
+//! BPF_MAP_LOOKUP_ELEM returns the value of the longest match, but not its length. If the kernel
+//! has the kfunc `bpf_lpm_match_len`, a syscall program asks for the length, looks up the prefix of
+//! that length, copies its value, and asks for the length again: if that is the same, both belong
+//! together, and if not, it starts over.
 //!
-//! The program's context brings the key, and takes the value in its place.
+//! The program's context contains the key, which the value then replaces.
 
 use std::{
     io,
@@ -26,12 +25,12 @@ use crate::{
     },
 };
 
-/// How often the program starts over before it gives up with -EAGAIN; each
-/// time is a loop that the verifier follows.
+/// How often the program starts over before it gives up with -EAGAIN; the verifier follows each
+/// iteration.
 const TRIES_IN_PROGRAM: i32 = 8;
 /// How often the program is run before the library gives up.
 const RUNS: u32 = 64;
-/// What a syscall program's context may hold.
+/// The largest context of a syscall program.
 const MAX_CONTEXT: usize = u16::MAX as usize;
 
 /// The program, loaded for one map.
@@ -43,8 +42,8 @@ pub(crate) struct Matcher {
 }
 
 impl Matcher {
-    /// `None` where the kernel lacks the kfunc or a JIT, the caller may not
-    /// load such programs, or the map's values do not fit into a context.
+    /// `None` if the kernel lacks the kfunc or a JIT, the caller may not load such programs, or the
+    /// map's values do not fit into a context.
     pub fn load(
         map: BorrowedFd<'_>,
         key_size: usize,
@@ -143,7 +142,7 @@ fn program(map: i32, kfunc: i32, key_size: i32, value_size: i32) -> Vec<bpf_insn
     out.push(program.jump32(op::JSLT, 0, 0));
     program.store32(10, key_at, 7);
     program.match_len(map, kfunc, key_at, key_size);
-    // What it answers the second time is an answer, too, if it is the same.
+    // If the second length equals the first, it is the result.
     out.push(program.jump32_reg(op::JEQ, 0, 8));
     for jump in retry {
         program.land(jump);
@@ -181,7 +180,7 @@ mod op {
     pub const PSEUDO_KFUNC_CALL: u8 = 2;
 }
 
-/// Instructions, one after the other.
+/// A sequence of instructions.
 #[derive(Default)]
 struct Assembler(Vec<bpf_insn>);
 
@@ -244,7 +243,7 @@ impl Assembler {
         self.push(op::CALL, 0, 0, 0, helper);
     }
 
-    /// r0: what the kfunc says of the key.
+    /// r0: the kfunc's result for the key.
     fn match_len(&mut self, map: i32, kfunc: i32, key_at: i16, key_size: i32) {
         self.map_and_key(map, key_at);
         self.mov_imm(3, key_size);

@@ -3,7 +3,7 @@
 
 use crate::{Error, LpmMap, PrefixKey, Value, raw_key::RawKey};
 
-/// How often the slow way starts over because the map changed under it.
+/// How often the slow method starts over because the map changed meanwhile.
 const TRIES: u32 = 64;
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
@@ -23,16 +23,14 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// # Ok::<(), lpm_mtrie::Error>(())
     /// ```
     ///
-    /// Where the kernel has the kfunc `bpf_lpm_match_len`
-    /// ([`match_len`](crate::Features::match_len)) a small program finds both in
-    /// the kernel: the prefix was the longest match when the call began and
-    /// when it ended. Its value was read in between; if the prefix was removed
-    /// and added again meanwhile, it may be that of a shorter prefix. The call
-    /// fails with [`Error::Busy`] if the longest match changes again and again.
+    /// If the kernel has the kfunc `bpf_lpm_match_len` ([`match_len`](crate::Features::match_len)),
+    /// a small program finds both in the kernel: the prefix was the longest match when the call
+    /// began and when it ended. Its value was read in between; if the prefix was removed and added
+    /// again meanwhile, it may be that of a shorter prefix. The call fails with [`Error::Busy`] if
+    /// the longest match changes again and again.
     ///
-    /// Elsewhere, or without CAP_BPF and CAP_PERFMON, each possible length is
-    /// tried: up to two calls for each bit of the key, and the answer is right
-    /// if nothing changes meanwhile.
+    /// Otherwise, or without CAP_BPF and CAP_PERFMON, each possible length is tried: up to two
+    /// calls for each bit of the key, and the answer is right if nothing changes meanwhile.
     pub fn longest_match(&self, key: impl Into<K>) -> Result<Option<(K, V)>, Error> {
         let key = self.wanted(&key.into());
         let found = self.longest_raw(&key)?;
@@ -43,9 +41,8 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
     /// All prefixes that cover `key`, the longest first, with their values.
     ///
-    /// Each is found as [`Self::longest_match`] finds the first, one after the
-    /// other: a prefix that is added or removed meanwhile may be in the answer
-    /// or not.
+    /// They are found one after the other, each as by [`Self::longest_match`]: a prefix that is
+    /// added or removed meanwhile may be in the answer or not.
     pub fn covering(&self, key: impl Into<K>) -> Result<Vec<(K, V)>, Error> {
         let mut key = self.wanted(&key.into());
         let mut all = vec![];
@@ -67,8 +64,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         }
     }
 
-    /// The value of the longest match is that of the longest prefix of the key
-    /// that is there.
+    /// The value of the longest match is that of the longest prefix of the key that is in the map.
     fn longest_slowly(&self, key: &RawKey) -> Result<Option<(u32, Vec<u8>)>, Error> {
         for _ in 0..TRIES {
             if self.lookup_raw(key)?.is_none() {

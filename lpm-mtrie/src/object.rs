@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Load an ELF object whose `.maps` names LPM_MTRIE.
 //!
-//! aya's loader refuses map types that it does not know before any option is
-//! asked; its parser and relocator, aya-obj, do not mind. So: parse, create
-//! the maps with the running kernel's number for the type, relocate, load.
+//! aya's loader refuses map types that it does not know, whatever its options; its parser and
+//! relocator, aya-obj, does not. So: parse, create the maps with the running kernel's number for
+//! the type, relocate, load.
 //!
 //! ```no_run
 //! let elf = std::fs::read("prog.bpf.o")?;
@@ -43,14 +43,14 @@ use crate::{
     },
 };
 
-/// What an object says for the type: `include/lpm_mtrie.bpf.h`.
+/// The number of the type in objects: `include/lpm_mtrie.bpf.h`.
 const NUMBER_IN_OBJECTS: u32 = 36;
 
 /// Why an object, or a program of it, did not load.
 #[derive(Debug, Error)]
 pub enum ObjectError {
-    /// It is no ELF object with BPF programs.
-    #[error("not a BPF object that can be read: {0}")]
+    /// It is not an ELF object with BPF programs.
+    #[error("not a readable BPF object: {0}")]
     Parse(#[from] aya_obj::ParseError),
     /// LPM_MTRIE has no number on this kernel.
     #[error(transparent)]
@@ -58,10 +58,10 @@ pub enum ObjectError {
     /// BTF is missing, or broken.
     #[error("the object's or the kernel's BTF cannot be used: {0}")]
     Btf(#[from] BtfError),
-    /// The kernel does not take the object's BTF.
+    /// The kernel rejects the object's BTF.
     #[error("the object's BTF was refused: {0}")]
     BtfRefused(Rejected),
-    /// The kernel does not create one of its maps.
+    /// The kernel rejects one of its maps.
     #[error(
         "map {name} (type {map_type}, key {key_size}, value {value_size}, max_entries {max_entries}, flags {flags:#x}) was not created: {source}"
     )]
@@ -74,14 +74,14 @@ pub enum ObjectError {
         key_size: u32,
         /// Bytes of a value.
         value_size: u32,
-        /// How many entries it was to take.
+        /// How many entries it was to have.
         max_entries: u32,
         /// BPF_F_ flags.
         flags: u32,
         /// The errno.
         source: io::Error,
     },
-    /// aya does not open what was created.
+    /// aya cannot open a map that was created.
     #[error("map {name} cannot be opened: {source}")]
     OpenMap {
         /// The map's name in the object.
@@ -89,7 +89,7 @@ pub enum ObjectError {
         /// Why not.
         source: MapError,
     },
-    /// Global variables have no values.
+    /// The values of global variables could not be written.
     #[error("map {name}: its initial data was not written: {source}")]
     Data {
         /// The map's name in the object.
@@ -97,11 +97,11 @@ pub enum ObjectError {
         /// The errno.
         source: io::Error,
     },
-    /// An instruction refers to what is not there.
+    /// An instruction refers to something that does not exist.
     #[error("a reference could not be relocated: {0}")]
     Relocation(#[from] aya_obj::relocation::EbpfRelocationError),
     /// A program reads a field that this kernel does not have.
-    #[error("a field of the kernel's could not be relocated: {0}")]
+    #[error("a field of a kernel structure could not be relocated: {0}")]
     Field(#[from] aya_obj::btf::BtfRelocationError),
     /// A name that the object does not have.
     #[error("the object has no {what} named {name}; it has {present}")]
@@ -110,10 +110,10 @@ pub enum ObjectError {
         what: &'static str,
         /// The name looked for.
         name: String,
-        /// The names that there are.
+        /// The names that it has.
         present: String,
     },
-    /// A program of a type that is not for this loader.
+    /// A program of a type that this loader does not support.
     #[error("program {name} is in a section of a kind that this loader does not load: {section}")]
     Section {
         /// The program's name.
@@ -121,7 +121,7 @@ pub enum ObjectError {
         /// Its section.
         section: String,
     },
-    /// The verifier does not take a program.
+    /// The verifier rejects a program.
     #[error("program {name}: {source}")]
     Program {
         /// The program's name.
@@ -131,7 +131,7 @@ pub enum ObjectError {
     },
 }
 
-/// What to change of an object's maps while it is loaded.
+/// Changes to make to an object's maps when loading it.
 #[derive(Debug, Default)]
 pub struct Loader {
     lpm_type: Option<MapType>,
@@ -146,14 +146,14 @@ impl Loader {
         Self::default()
     }
 
-    /// Maps that name LPM_MTRIE become maps of this type instead, for the same
-    /// program on LPM_TRIE. Without it the running kernel is asked.
+    /// Maps that name LPM_MTRIE become maps of this type instead, to run the same program on
+    /// LPM_TRIE. By default the running kernel's number is used.
     pub fn lpm_type(mut self, map_type: MapType) -> Self {
         self.lpm_type = Some(map_type);
         self
     }
 
-    /// Creates `map` with this many entries instead of what the object says.
+    /// Creates `map` with this max_entries instead of the object's.
     pub fn max_entries(mut self, map: &str, max_entries: u32) -> Self {
         self.max_entries.insert(map.to_owned(), max_entries);
         self
@@ -171,7 +171,7 @@ impl Loader {
         self
     }
 
-    /// Creates the maps of the object; programs are loaded one by one after.
+    /// Creates the maps of the object; programs are loaded one by one afterwards.
     pub fn load(mut self, elf: &[u8]) -> Result<Object, ObjectError> {
         let mut object = aya_obj::Object::parse(elf)?;
         let constants = self.constants.iter();
@@ -181,7 +181,7 @@ impl Loader {
                 .collect(),
         )?;
 
-        // Linux 7.3 has every BTF feature that aya-obj can do without.
+        // Linux 7.3 has every BTF feature for which aya-obj has a fallback.
         let features = BtfFeatures::new(true, true, true, true, true, true, true, true);
         let btf = match object.fixup_and_sanitize_btf(&features)? {
             Some(btf) => {
@@ -285,7 +285,7 @@ impl Loader {
     }
 }
 
-/// Global variables are an array of one element; constants are frozen after.
+/// Global variables are an array of one element; constants are frozen afterwards.
 fn fill(fd: &OwnedFd, definition: &aya_obj::Map) -> io::Result<()> {
     if definition.data().is_empty() {
         return Ok(());
@@ -306,8 +306,7 @@ pub struct Object {
     maps: HashMap<String, MapData>,
 }
 
-/// A program that the kernel has accepted; gone with the last descriptor,
-/// pin or link.
+/// A program that the kernel has accepted; freed with the last descriptor, pin or link.
 #[derive(Debug)]
 pub struct Program {
     fd: OwnedFd,
@@ -339,8 +338,8 @@ impl Object {
             .ok_or_else(|| no_such("map", name, self.maps.keys()))
     }
 
-    /// Takes a map out. Keep it open while programs that use it are loaded:
-    /// their instructions hold the descriptor's number.
+    /// Removes and returns a map. Keep it open while programs that use it are loaded: their
+    /// instructions hold the descriptor's number.
     pub fn take_map(&mut self, name: &str) -> Result<MapData, ObjectError> {
         self.maps
             .remove(name)
@@ -354,13 +353,13 @@ impl Object {
         names
     }
 
-    /// Loads a program of the kind that its section says.
+    /// Loads a program of the kind that its section names.
     pub fn load_program(&self, name: &str) -> Result<Program, ObjectError> {
         self.load_as(name, self.kind(name)?, 0)
     }
 
-    /// Loads a program for one `target` of the kernel: a function (fentry,
-    /// fexit), an LSM hook, what an iterator goes through (`bpf_map`).
+    /// Loads a program for one `target` in the kernel: a function (fentry, fexit), an LSM hook, or
+    /// what an iterator visits (`bpf_map`).
     pub fn load_program_for(&self, name: &str, target: &str) -> Result<Program, ObjectError> {
         let kind = self.kind(name)?;
         let function = format!("{}{target}", kind.target_prefix);
@@ -422,7 +421,7 @@ impl Object {
     }
 }
 
-/// Parsed once: it is some MB.
+/// Parsed once, since it is several MB.
 fn kernel_btf() -> Result<&'static Btf, BtfError> {
     static BTF: OnceLock<Btf> = OnceLock::new();
     match BTF.get() {

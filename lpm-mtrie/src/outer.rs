@@ -2,9 +2,8 @@
 //! A table that is replaced as a whole: an LPM map inside an array or a hash
 //! of maps.
 //!
-//! Programs look the inner map up in the outer one, and then the prefix in it.
-//! A new table is built in a map of its own, which programs do not see, and
-//! takes the place of the old one in one update.
+//! Programs look up the inner map in the outer one, and then the prefix in it. A new table is built
+//! in a separate map, which programs do not see, and replaces the old one in one update.
 
 use std::{
     marker::PhantomData,
@@ -26,8 +25,8 @@ use crate::{
 const ARRAY_OF_MAPS: u32 = 12;
 const HASH_OF_MAPS: u32 = 13;
 
-/// An array or hash of LPM maps with keys `K` and values `V`; `S` is its own
-/// key: `u32` for an array.
+/// An array or hash of LPM maps with keys `K` and values `V`; `S` is the outer map's key: `u32` for
+/// an array.
 ///
 /// ```no_run
 /// use ipnet::Ipv4Net;
@@ -43,7 +42,7 @@ const HASH_OF_MAPS: u32 = 13;
 /// outer.pin("/sys/fs/bpf/tables")?;
 /// outer.set(&0, &first)?;
 ///
-/// // Later: build the next table aside, and swap it in.
+/// // Later: build the next table separately, and swap it in.
 /// let next = new_table()?;
 /// next.insert_all([("10.0.0.0/8".parse()?, 64512)])?;
 /// outer.set(&0, &next)?;
@@ -70,8 +69,7 @@ impl<K: PrefixKey, V: Value> OuterMap<u32, K, V> {
 }
 
 impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
-    /// Creates a hash of up to `max_entries` maps like `template`. `S` must
-    /// have a size of its own.
+    /// Creates a hash of up to `max_entries` maps like `template`. `S` must have a fixed size.
     pub fn hash(name: &str, max_entries: u32, template: &LpmMap<K, V>) -> Result<Self, Error> {
         Self::create(HASH_OF_MAPS, name, max_entries, template)
     }
@@ -98,14 +96,14 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
         Self::from_fd(fd)
     }
 
-    /// Opens an outer map that is pinned to a BPF file system.
+    /// Opens an outer map that is pinned in a BPF file system.
     pub fn from_pin(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let what = format!("open the outer map pinned at {}", path.display());
         Self::from_fd(sys::obj_get(path, 0).map_err(Error::call(what))?)
     }
 
-    /// Uses an outer map that is open.
+    /// Uses an open outer map.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
         let what = "read the kernel's description of the outer map";
         let found = info(fd.as_fd()).map_err(Error::call(what))?.type_;
@@ -140,8 +138,8 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
         self.elements.key_size()
     }
 
-    /// The map that is at `slot`. It is opened by its id, which requires
-    /// CAP_SYS_ADMIN; it may be replaced at any time after.
+    /// The map that is at `slot`. It is opened by its id, which requires CAP_SYS_ADMIN; it may be
+    /// replaced at any time afterwards.
     pub fn get(&self, slot: &S) -> Result<Option<LpmMap<K, V>>, Error> {
         match self.elements.lookup(self.slot(slot)?, 0) {
             Ok(id) => LpmMap::from_id(u32::from_bytes(&id)).map(Some),
@@ -150,9 +148,9 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
         }
     }
 
-    /// Puts `map` at `slot`, instead of what is there: a program that looks up
-    /// from now on finds the new map, one that is running may still use the
-    /// old one. When the call returns, no program that may not sleep does.
+    /// Puts `map` at `slot`, replacing the map there: a program that looks it up from now on finds
+    /// the new map, one that is running may still use the old one. When the call returns, only
+    /// sleepable programs may.
     pub fn set(&self, slot: &S, map: &LpmMap<K, V>) -> Result<(), Error> {
         let fd = sys::raw(map.as_fd()).to_ne_bytes();
         self.elements

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What BPF_PROG_LOAD has to be told about a program, from the section of the
-//! object in which it stands.
+//! What BPF_PROG_LOAD must know about a program, from its section in the object.
 
 use aya_obj::{
     ProgramSection,
@@ -8,18 +7,18 @@ use aya_obj::{
     programs::CgroupSkbAttachType,
 };
 
-/// A program's type, and what goes with it.
+/// A program's type and related attributes.
 #[derive(Clone, Copy)]
 pub struct Kind {
     pub prog_type: bpf_prog_type,
-    /// Where it expects to be attached.
+    /// Its expected attach type.
     pub attach_type: Option<bpf_attach_type>,
     pub flags: u32,
-    /// What stands before its target's name in the name of a kernel function.
+    /// The prefix of its target's name in the name of a kernel function.
     pub target_prefix: &'static str,
 }
 
-/// A syscall program always may sleep.
+/// A syscall program may always sleep.
 pub const SYSCALL: Kind = Kind {
     flags: BPF_F_SLEEPABLE,
     ..plain(bpf_prog_type::BPF_PROG_TYPE_SYSCALL)

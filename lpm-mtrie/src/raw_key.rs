@@ -17,8 +17,8 @@ use std::cmp::Ordering;
 pub(crate) struct RawKey(Vec<u8>);
 
 impl RawKey {
-    /// The first `len` bits of `data`, in a key with `data_size` bytes of
-    /// data; `None` if that has not so many bits.
+    /// The first `len` bits of `data`, in a key with `data_size` bytes of data; `None` if that has
+    /// fewer bits.
     pub fn new(data: &[u8], len: u32, data_size: usize) -> Option<Self> {
         if u64::from(len) > data_size as u64 * 8 {
             return None;
@@ -59,7 +59,7 @@ impl RawKey {
         self.data().len() as u32 * 8
     }
 
-    /// Cuts it to its first `len` bits.
+    /// Truncates it to its first `len` bits.
     pub fn shorten(&mut self, len: u32) {
         self.0[..4].copy_from_slice(&len.to_ne_bytes());
         let whole = len as usize / 8;
@@ -68,14 +68,14 @@ impl RawKey {
         }
     }
 
-    /// Its first `len` bits, as a prefix of its own.
+    /// Its first `len` bits, as a separate prefix.
     pub fn shortened(&self, len: u32) -> Self {
         let mut key = self.clone();
         key.shorten(len);
         key
     }
 
-    /// Whether every bit of `self` is in `other` too.
+    /// Whether `other` begins with all bits of `self`.
     pub fn covers(&self, other: &Self) -> bool {
         self.len() <= other.len() && self.common_bits(other) >= self.len()
     }
@@ -83,9 +83,9 @@ impl RawKey {
     /// The position right before the first prefix that `self` covers; `None`
     /// where that is the start of the map.
     ///
-    /// Without its trailing zeros `self` ends in a 1, and what it covers comes
-    /// first in the branch of that 1. The branch of 0 next to it comes right
-    /// before, and its last position is the prefix at its top.
+    /// Without its trailing zeros `self` ends in a 1, and what it covers comes first in the branch
+    /// of that 1. The sibling branch of 0 comes right before, and its last position is the prefix
+    /// at its top.
     pub fn before_subtree(&self) -> Option<Self> {
         let last = (0..self.len()).rev().find(|bit| self.bit(*bit))?;
         let mut key = self.shortened(last + 1);
@@ -200,7 +200,7 @@ mod tests {
             let first = all.iter().position(|other| key.covers(other)).unwrap();
             let position = key.before_subtree();
             assert_eq!(after(&all, position.as_ref()), first, "{key:?}");
-            // And what it covers lies together, up to itself.
+            // And what it covers is contiguous, up to itself.
             let last = all.iter().position(|other| other == key).unwrap();
             let covered = all.iter().filter(|other| key.covers(other)).count();
             assert_eq!(last - first + 1, covered, "{key:?}");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a map holds for a prefix: plain data, or bytes of the map's size.
+//! The values of a map: plain data, or bytes of the map's value size.
 
 use bytemuck::Pod;
 
@@ -7,14 +7,13 @@ use bytemuck::Pod;
 /// is one: integers, arrays, and structures that derive it; numbers are in the
 /// machine's byte order, as BPF programs read them.
 pub trait Value: Sized {
-    /// How many bytes the map's values must have; `None` if the type takes
-    /// what the map has.
+    /// How many bytes the map's values must have; `None` if the type accepts any size.
     const SIZE: Option<usize>;
 
     /// The value's bytes.
     fn bytes(&self) -> &[u8];
 
-    /// The value with these bytes, which are [`Self::SIZE`] many.
+    /// The value with these bytes; there are [`Self::SIZE`] of them.
     fn from_bytes(bytes: &[u8]) -> Self;
 }
 
@@ -30,7 +29,7 @@ impl<T: Pod> Value for T {
     }
 }
 
-/// A value of whatever size the map's values have.
+/// A value of any size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Bytes(pub Vec<u8>);
 

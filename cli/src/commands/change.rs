@@ -14,7 +14,7 @@ use crate::{
 
 pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Outcome> {
     let key = options.key.ok_or_else(|| {
-        Failure::usage("what are the keys? Say --key ipv4, ipv6, mac, or path with --key-size")
+        Failure::usage("--key is missing: pass --key ipv4, ipv6, mac, or path with --key-size")
     })?;
     let data_size = match (key.data_size(), create.key_size) {
         (Some(size), None) => size,
@@ -22,12 +22,12 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
         (None, Some(given)) => given,
         (Some(size), Some(_)) => {
             return Err(Failure::usage(format!(
-                "keys of this kind have {size} bytes; leave --key-size out"
+                "keys of this kind have {size} bytes; omit --key-size"
             )));
         }
         (None, None) => {
             return Err(Failure::usage(
-                "how long can a path be? Say --key-size BYTES, up to 256",
+                "--key-size is missing: pass --key-size BYTES, up to 256, the longest path",
             ));
         }
     };
@@ -42,7 +42,7 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
     };
     let pin_name = create.pin.file_name().map(|name| name.to_string_lossy());
     let name = create.name.as_deref().or(pin_name.as_deref());
-    // The kernel takes letters, digits, '_' and '.'.
+    // The kernel accepts letters, digits, '_' and '.'.
     let name: String = name
         .unwrap_or_default()
         .chars()
@@ -97,7 +97,7 @@ pub fn set(
     Ok(Outcome::Found)
 }
 
-/// With `subtree`, how many entries were removed is printed.
+/// With `subtree`, the number of removed entries is printed.
 pub fn delete(
     target: &Target,
     texts: &[String],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map against a file, or against what it was: diff, replace, watch.
+//! Comparing a map with a file, or with its earlier content: diff, replace, watch.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
@@ -80,8 +80,8 @@ pub fn diff(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     Ok(Outcome::found_if(changes.is_empty()))
 }
 
-/// Adds before it removes, so that an address that has a match all the time
-/// keeps one; the other way round where the map has no room for both.
+/// Adds before it removes, so that an address that has a match before and after has one all the
+/// time; the other way round if the map has no room for both.
 pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     let new = said_by(file, target)?;
     let old = held_by(target)?;
@@ -124,7 +124,7 @@ pub fn watch(
     out: &mut Output,
 ) -> Result<Outcome> {
     let interval = Duration::try_from_secs_f64(interval)
-        .map_err(|_| Failure::usage(format!("--interval {interval} is no time to wait")))?;
+        .map_err(|_| Failure::usage(format!("--interval {interval} is not a valid time")))?;
     let mut old = held_by(target)?;
     let mut looks = 0;
     while count.is_none_or(|count| looks < count) {

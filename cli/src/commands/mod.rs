@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The commands, a file per kind.
+//! The commands, one file per kind.
 
 mod change;
 mod compare;

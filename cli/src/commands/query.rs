@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Questions about keys: lookup, get, covering, covered.
+//! Queries: lookup, get, covering, covered.
 
 use std::io;
 
@@ -25,8 +25,8 @@ pub fn get(target: &Target, keys: &[String], out: &mut Output) -> Result<Outcome
     })
 }
 
-/// One line a key: the key, the prefix, the value. Keys of the command line are
-/// all read first; those of standard input are answered one by one.
+/// One line per key: the key, the prefix, the value. Keys on the command line are all parsed first;
+/// those on standard input are answered one by one.
 fn ask(
     target: &Target,
     texts: &[String],

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The whole of a map: dump, stats.
+//! Whole maps: dump, stats.
 
 use std::collections::BTreeMap;
 
@@ -75,15 +75,15 @@ pub fn stats(target: &Target, out: &mut Output) -> Result<Outcome> {
         ("entries", format!("{entries} of {}", info.max_entries)),
         (
             "memory",
-            format!("{} bytes, {per_entry} an entry", info.memory),
+            format!("{} bytes, {per_entry} per entry", info.memory),
         ),
         ("frozen", yes(info.frozen).to_owned()),
         (
-            "kernel tells the length of a match",
+            "kernel finds the length of a match",
             yes(features.match_len).to_owned(),
         ),
         (
-            "kernel walks from anywhere",
+            "kernel walks from any prefix",
             yes(features.positions).to_owned(),
         ),
     ] {

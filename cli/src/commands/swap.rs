@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Replacement of a table as a whole: a new map is built aside, and put into
-//! an outer map in one update.
+//! Replacing a whole table: a new map is built separately, and put into an outer map in one update.
 
 use std::{
     fs,
@@ -21,7 +20,7 @@ use crate::{
 pub fn swap(target: &Target, outer: &str, replace: &Replace, out: &mut Output) -> Result<Outcome> {
     let Spec::Pin(path) = Spec::parse(outer)? else {
         return Err(Failure::usage(format!(
-            "'{outer}' is no path; --swap takes the pin of an array or hash of maps"
+            "'{outer}' is not a path; --swap takes the pin of an array or hash of maps"
         )));
     };
     let outer = OuterMap::<Bytes, BytePrefix, Bytes>::from_pin(path)?;
@@ -59,16 +58,16 @@ fn slot(number: u64, size: usize) -> Result<Bytes> {
 
 /// Whoever opens the pin finds the old map or the new one.
 fn move_pin(pin: &Path, new: &LpmMap<BytePrefix, Bytes>) -> Result<()> {
-    // A BPF file system takes no names with dots.
+    // A BPF file system accepts no names with dots.
     let mut aside = pin.as_os_str().to_owned();
     aside.push("_new");
     let aside = PathBuf::from(aside);
     new.pin(&aside)?;
     fs::rename(&aside, pin).map_err(|error| {
-        // The new map is in place; only its second name is left over.
+        // The new map is in place; only its second pin is left over.
         let _ = fs::remove_file(&aside);
         Failure::System(format!(
-            "the new map is in the outer one, but the pin {} is still of the old map: {error}",
+            "the new map is in the outer one, but the pin {} still refers to the old map: {error}",
             pin.display()
         ))
     })

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands that make, find and describe maps. What reads and
-//! writes elements is in [`super::elements`], which knows the sizes.
+//! The bpf(2) commands that create, find and describe maps. The ones that read and write elements
+//! are in [`super::elements`], which knows the sizes.
 
 use std::{
     io, mem,
@@ -11,9 +11,8 @@ use aya_obj::generated::{bpf_cmd, bpf_map_info};
 
 use super::{address, attr, bpf, bpf_fd, bpf_with, new_fd, raw};
 
-/// Everything BPF_MAP_CREATE takes, laid out as `union bpf_attr` of Linux 7.3
-/// has it; file descriptors and the address are plain numbers, so that wrong
-/// ones can be tried too.
+/// All attributes of BPF_MAP_CREATE, laid out as in `union bpf_attr` of Linux 7.3; file descriptors
+/// and the address are plain numbers, so that wrong ones can be tried too.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MapAttr {
@@ -33,15 +32,15 @@ pub struct MapAttr {
     pub map_extra: u64,
     pub value_type_btf_obj_fd: i32,
     pub map_token_fd: i32,
-    /// Where the hash of the only program that may use the map stands, or 0.
+    /// The address of the hash of the only program that may use the map, or 0.
     pub excl_prog_hash: u64,
     pub excl_prog_hash_size: u32,
-    /// Behind the last attribute that Linux 7.3 knows.
+    /// After the last attribute that Linux 7.3 knows.
     pub unknown: u32,
 }
 
 impl MapAttr {
-    /// Sets the name, cut to the 15 bytes that the kernel keeps.
+    /// Sets the name, truncated to the 15 bytes that the kernel keeps.
     pub fn named(mut self, name: &str) -> Self {
         let len = name.len().min(self.name.len() - 1);
         self.name = [0; 16];
@@ -53,8 +52,8 @@ impl MapAttr {
 /// BPF_MAP_CREATE.
 pub fn create(map: &MapAttr) -> io::Result<OwnedFd> {
     let mut attr = *map;
-    // SAFETY: `excl_prog_hash` is the only address, and the kernel only reads there,
-    // and checks it before. The answer is a new descriptor.
+    // SAFETY: `excl_prog_hash` is the only address, and the kernel only reads there, and checks it
+    // before. It returns a new descriptor.
     unsafe { new_fd(bpf_with(bpf_cmd::BPF_MAP_CREATE, &mut attr)) }
 }
 
@@ -91,7 +90,7 @@ pub fn fd_by_id_for(id: u32, open_flags: u32) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.__bindgen_anon_6.__bindgen_anon_1.map_id = id;
     attr.__bindgen_anon_6.open_flags = open_flags;
-    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    // SAFETY: this command takes no addresses, and returns a new descriptor.
     unsafe { bpf_fd(bpf_cmd::BPF_MAP_GET_FD_BY_ID, &mut attr) }
 }
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) itself: one function that makes the call, and below it the commands
-//! on maps ([`map`]), their elements ([`elements`]) and programs ([`prog`]).
-//! Every error is the errno.
+//! bpf(2) itself: one function that makes the call, and the commands on maps ([`map`]), their
+//! elements ([`elements`]) and programs ([`prog`]). Every error is the errno.
 //!
-//! Not part of the library's interface: it may change with any version. This
-//! project's tests build upon it (`userspace-tests/raw-bpf`).
+//! Not part of the library's interface: it may change with any version. This project's tests build
+//! on it (`userspace-tests/raw-bpf`).
 
 pub mod elements;
 pub mod map;
@@ -53,7 +52,7 @@ pub unsafe fn bpf_with<A>(cmd: bpf_cmd, attr: &mut A) -> io::Result<i64> {
     }
 }
 
-/// As [`bpf`], for commands that answer with a new file descriptor.
+/// As [`bpf`], for commands that return a new file descriptor.
 ///
 /// # Safety
 ///
@@ -63,13 +62,13 @@ pub unsafe fn bpf_fd(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     unsafe { new_fd(bpf(cmd, attr)) }
 }
 
-/// The new descriptor of an answer.
+/// The new descriptor that a command returned.
 ///
 /// # Safety
 ///
-/// `answer` must be that of a command that answers with a new file descriptor.
+/// `answer` must come from a command that returns a new file descriptor.
 pub unsafe fn new_fd(answer: io::Result<i64>) -> io::Result<OwnedFd> {
-    // SAFETY: the command made this descriptor for us; nobody else has it.
+    // SAFETY: the command created this descriptor; nobody else has it.
     answer.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 

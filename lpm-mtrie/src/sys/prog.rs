@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands on programs and BTF: load with the verifier's log, links,
-//! test run, and BTF that is loaded.
+//! The bpf(2) commands on programs and BTF: load with the verifier's log, links, test runs, and
+//! loaded BTF.
 
 use std::{
     ffi::CStr,
@@ -20,7 +20,7 @@ pub struct Records {
     pub count: u32,
 }
 
-/// What BPF_PROG_LOAD takes.
+/// The arguments of BPF_PROG_LOAD.
 #[derive(Clone, Debug)]
 pub struct ProgAttr<'a> {
     pub prog_type: bpf_prog_type,
@@ -29,7 +29,7 @@ pub struct ProgAttr<'a> {
     pub insns: &'a [bpf_insn],
     pub license: &'a CStr,
     pub flags: u32,
-    /// What a tracing, LSM or iterator program is for: a type id of the kernel's BTF.
+    /// The target of a tracing, LSM or iterator program: a type id of the kernel's BTF.
     pub attach_btf_id: u32,
     pub btf: Option<BorrowedFd<'a>>,
     pub func_info: Records,
@@ -37,7 +37,7 @@ pub struct ProgAttr<'a> {
 }
 
 impl<'a> ProgAttr<'a> {
-    /// A program of bare instructions, under the GPL.
+    /// A GPL program of nothing but instructions.
     pub fn new(prog_type: bpf_prog_type, insns: &'a [bpf_insn]) -> Self {
         Self {
             prog_type,
@@ -73,10 +73,10 @@ impl Rejected {
     }
 }
 
-/// The verifier's log of the refused programs of this project stays far below.
+/// The verifier's logs of this project's refused programs are far shorter.
 const LOG_SIZE: usize = 1 << 20;
 
-/// BPF_PROG_LOAD, with log level 1: the log comes back when it fails.
+/// BPF_PROG_LOAD with log level 1; the log is returned if it fails.
 pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
     let mut log = vec![0u8; LOG_SIZE];
     let mut attr = attr();
@@ -105,8 +105,8 @@ pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
         attr.__bindgen_anon_3.line_info_rec_size = prog.line_info.record_size;
         attr.__bindgen_anon_3.line_info_cnt = prog.line_info.count;
     }
-    // SAFETY: every address is of a buffer borrowed for the whole call, with its length beside it;
-    // the kernel writes to the log alone, within `log_size`.
+    // SAFETY: every address is that of a buffer borrowed for the whole call, passed with its
+    // length; the kernel writes only to the log, within `log_size`.
     unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
 }
 
@@ -117,7 +117,7 @@ pub enum Target<'a> {
     Fd(BorrowedFd<'a>),
     /// A network interface (XDP, tcx).
     Interface(u32),
-    /// What the program was loaded for (tracing, LSM, iterators).
+    /// The target that the program was loaded for (tracing, LSM, iterators).
     AsLoaded,
 }
 
@@ -156,7 +156,7 @@ pub fn load_btf(blob: &[u8]) -> Result<OwnedFd, Rejected> {
 pub fn btf_fd_by_id(id: u32) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.__bindgen_anon_6.__bindgen_anon_1.btf_id = id;
-    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    // SAFETY: this command takes no addresses, and returns a new descriptor.
     unsafe { bpf_fd(bpf_cmd::BPF_BTF_GET_FD_BY_ID, &mut attr) }
 }
 
@@ -169,7 +169,7 @@ pub fn btf_blob(fd: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
     Ok(blob)
 }
 
-/// Fills `blob`, as far as it goes, and returns the size of all.
+/// Fills `blob` as far as it goes, and returns the total size.
 fn btf_read(fd: BorrowedFd<'_>, blob: &mut [u8]) -> io::Result<usize> {
     // SAFETY: `bpf_btf_info` is a C struct of integers; all zeros is a value of it.
     let mut info: bpf_btf_info = unsafe { mem::zeroed() };
@@ -184,8 +184,8 @@ fn btf_read(fd: BorrowedFd<'_>, blob: &mut [u8]) -> io::Result<usize> {
     Ok(info.btf_size as usize)
 }
 
-/// Input of a test run. `data` is the packet, `ctx` the context where the
-/// program type wants one (raw tracepoints: an array of u64 arguments).
+/// Input of a test run. `data` is the packet, `ctx` the context for program types that need one
+/// (raw tracepoints: an array of u64 arguments).
 #[derive(Clone, Copy, Debug)]
 pub struct TestRun<'a> {
     pub data: &'a [u8],
@@ -223,7 +223,8 @@ pub fn test_run(prog: BorrowedFd<'_>, run: &TestRun<'_>) -> io::Result<TestResul
     })
 }
 
-/// BPF_PROG_TEST_RUN of a syscall program, which gets `ctx` and may write to it; what it returned.
+/// BPF_PROG_TEST_RUN of a syscall program, which gets `ctx` and may write to it; returns the
+/// program's result.
 pub fn run_syscall_program(prog: BorrowedFd<'_>, ctx: &mut [u8]) -> io::Result<u32> {
     let mut attr = attr();
     attr.test.prog_fd = raw(prog);
