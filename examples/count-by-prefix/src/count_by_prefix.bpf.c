@@ -2,8 +2,9 @@
 /*
  * Counts packets and bytes by the most specific prefix of their source.
  *
- * The counts are the values of the map: the lookup finds the prefix and what to
- * add to. A packet counts for the longest prefix only; userspace can add up.
+ * The counts are the values of the map: the lookup of the longest prefix
+ * returns the counters. A packet counts for that prefix only; userspace can add
+ * up.
  */
 #include <stddef.h>
 #include <linux/bpf.h>
@@ -28,7 +29,7 @@ struct traffic {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);		/* the loader knows better */
+	__uint(max_entries, 1);		/* the loader sets it */
 	__type(key, struct key);
 	__type(value, struct traffic);
 } prefixes SEC(".maps");

@@ -20,7 +20,7 @@ struct Traffic {
     bytes: u64,
 }
 
-/// IPv4 is a part of IPv6 here, ::ffff:0:0/96.
+/// Maps IPv4 into IPv6, as ::ffff:0:0/96.
 fn mapped(net: IpNet) -> Ipv6Net {
     match net {
         IpNet::V4(net) => Ipv6Net::new_assert(net.addr().to_ipv6_mapped(), 96 + net.prefix_len()),
@@ -43,7 +43,7 @@ fn read(path: &str) -> Result<Vec<Ipv6Net>> {
     let parse = |line: &str| {
         let net = line.trim().parse::<IpNet>();
         net.map(mapped)
-            .with_context(|| format!("{path}: '{line}' is no prefix"))
+            .with_context(|| format!("{path}: '{line}' is not a prefix"))
     };
     lines.map(parse).collect()
 }
@@ -72,7 +72,7 @@ fn main() -> Result<()> {
     let _link = object
         .load_program("count_by_prefix")?
         .attach(Hook::TcIngress(interface))?;
-    println!("{count} prefixes on {interface}; Enter prints the top talkers, Ctrl-D ends it");
+    println!("{count} prefixes on {interface}; press Enter for the top talkers, Ctrl-D to stop");
     loop {
         let more = io::stdin().read_line(&mut String::new())? > 0;
         print_top(&prefixes)?;

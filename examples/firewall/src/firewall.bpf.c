@@ -2,9 +2,9 @@
 /*
  * A firewall by source prefix and destination port.
  *
- * A rule says how many packets a second pass: none, some, or all. Of the rules
- * that match a packet, one for its port goes before one for all ports, and then
- * the longest prefix decides. What no rule matches passes.
+ * A rule says how many packets per second pass: none, some, or all. Of the
+ * rules that match a packet, one for its port precedes one for all ports, and
+ * then the longest prefix decides. Packets that no rule matches pass.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -16,14 +16,14 @@
 #include <lpm_mtrie.bpf.h>
 
 struct key {
-	__u32 prefixlen;	/* 32 for the port, and those of the source */
+	__u32 prefixlen;	/* 32 for the port, plus that of the source */
 	__be32 port;		/* 0 for all ports */
 	__u8 source[16];	/* IPv4: ::ffff:a.b.c.d */
 };
 
 struct rule {
-	__u64 limit;		/* packets a second */
-	__u64 second;		/* of the clock, that `packets` counts */
+	__u64 limit;		/* packets per second */
+	__u64 second;		/* of the clock, for which `packets` counts */
 	__u64 packets;
 	__u64 passed;
 	__u64 dropped;
@@ -37,7 +37,7 @@ struct {
 	__type(value, struct rule);
 } rules SEC(".maps");
 
-/* Several CPUs may do this at once: the one that changes the second resets the count. */
+/* Several CPUs may call this at once: the one that changes the second resets the count. */
 static __always_inline int within_limit(struct rule *rule)
 {
 	__u64 now = bpf_ktime_get_ns() / 1000000000, then = rule->second;

@@ -25,11 +25,11 @@ struct Rule {
 /// `SOURCE PORT VERDICT`: a prefix, a number or `any`, and `pass`, `drop` or `N/s`.
 fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let [source, port, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else {
-        bail!("'{line}' is no rule; expected SOURCE PORT VERDICT, such as: 10.0.0.0/8 53 100/s");
+        bail!("'{line}' is not a rule; expected SOURCE PORT VERDICT, such as: 10.0.0.0/8 53 100/s");
     };
     let source: IpNet = source
         .parse()
-        .with_context(|| format!("'{source}' is no prefix"))?;
+        .with_context(|| format!("'{source}' is not a prefix"))?;
     let source = match source {
         IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
         IpNet::V6(net) => net,
@@ -42,9 +42,11 @@ fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
         ("pass", _) => u64::MAX,
         ("drop", _) => 0,
         (_, Some(number)) => number.parse().with_context(|| format!("'{verdict}'"))?,
-        _ => bail!("'{verdict}' is no verdict; expected pass, drop, or packets a second: 100/s"),
+        _ => {
+            bail!("'{verdict}' is not a verdict; expected pass, drop, or packets per second: 100/s")
+        }
     };
-    // `struct key` of the program: all of the port counts, and a prefix of the source.
+    // `struct key` of the program: the whole port, and a prefix of the source.
     let port = u32::from(port).to_be_bytes();
     let data = [&port[..], &source.addr().octets()].concat();
     let key = BytePrefix::new(&data, 32 + u32::from(source.prefix_len()))?;
@@ -76,7 +78,7 @@ fn main() -> Result<()> {
     let _link = object
         .load_program("firewall")?
         .attach(Hook::Xdp(interface))?;
-    println!("{} rules on {interface}; Enter ends it", loaded.len());
+    println!("{} rules on {interface}; press Enter to stop", loaded.len());
     io::stdin().read_line(&mut String::new())?;
 
     for (line, key) in loaded {

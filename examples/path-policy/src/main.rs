@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Loads the rules of a file, enforces them until Enter is pressed, and prints how often
-//! each one decided.
+//! Loads the rules of a file, enforces them until Enter is pressed, and prints how often each one
+//! decided.
 
 use std::{env, fs, io};
 
@@ -18,12 +18,12 @@ struct Rule {
     opens: u64,
 }
 
-/// `VERDICT PATH`: `allow` or `deny`, and the start of the paths that it is about.
+/// `VERDICT PATH`: `allow` or `deny`, and the beginning of the paths to which it applies.
 fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let (deny, path) = match line.split_once(' ') {
         Some(("allow", path)) => (0, path.trim_start()),
         Some(("deny", path)) => (1, path.trim_start()),
-        _ => bail!("'{line}' is no rule; expected 'allow PATH' or 'deny PATH'"),
+        _ => bail!("'{line}' is not a rule; expected 'allow PATH' or 'deny PATH'"),
     };
     if !path.starts_with('/') {
         bail!("'{path}' does not start with /, as the kernel's paths do");
@@ -52,7 +52,7 @@ fn main() -> Result<()> {
     let _link = object
         .load_program_for("path_policy", "file_open")?
         .attach(Hook::Lsm)?;
-    println!("{} rules; Enter ends it", loaded.len());
+    println!("{} rules; press Enter to stop", loaded.len());
     io::stdin().read_line(&mut String::new())?;
 
     for (line, key) in loaded {

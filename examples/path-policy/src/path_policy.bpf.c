@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Allows or denies opening files by the longest rule that their path begins with.
+ * Allows or denies opening a file by the longest rule that its path begins
+ * with.
  *
- * What no rule matches is allowed. Keys have 256 bytes, the most that there is: a
- * path that does not fit with its NUL cannot be judged, and is denied.
+ * Paths that no rule matches are allowed. Keys have 256 bytes, the maximum: a
+ * path that does not fit with its NUL cannot be looked up, and is denied.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -11,7 +12,7 @@
 #include <bpf/bpf_tracing.h>
 #include <lpm_mtrie.bpf.h>
 
-/* Of the kernel's structures what is needed; the loader finds where the kernel has it. */
+/* Only the fields that are needed; the loader finds their offsets in the kernel's structures. */
 struct path {
 	void *mnt;
 	void *dentry;

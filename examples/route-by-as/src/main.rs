@@ -11,14 +11,14 @@ use lpm_mtrie::{Hook, Loader, LpmMap};
 
 const ELF: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/route_by_as.bpf.o"));
 
-/// `PREFIX AS`; IPv4 is a part of IPv6 here, ::ffff:0:0/96.
+/// `PREFIX AS`; IPv4 is mapped into IPv6, as ::ffff:0:0/96.
 fn parse(line: &str) -> Result<(Ipv6Net, u32)> {
     let (net, origin) = line.split_once(' ').with_context(|| {
-        format!("'{line}' is no route; expected PREFIX AS, such as: 1.1.1.0/24 13335")
+        format!("'{line}' is not a route; expected PREFIX AS, such as: 1.1.1.0/24 13335")
     })?;
     let net: IpNet = net
         .parse()
-        .with_context(|| format!("'{net}' is no prefix"))?;
+        .with_context(|| format!("'{net}' is not a prefix"))?;
     let net = match net {
         IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
         IpNet::V6(net) => net,
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     }
 
     let _link = program.attach(Hook::Xdp(interface))?;
-    println!("{count} prefixes on {interface}; Enter ends it");
+    println!("{count} prefixes on {interface}; press Enter to stop");
     io::stdin().read_line(&mut String::new())?;
 
     let mut counts = packets.iter().collect::<Result<Vec<_>, _>>()?;

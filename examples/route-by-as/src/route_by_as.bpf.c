@@ -22,7 +22,7 @@ struct key {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);		/* the loader knows better */
+	__uint(max_entries, 1);		/* the loader sets it */
 	__type(key, struct key);
 	__type(value, __u32);
 } origins SEC(".maps");
@@ -32,7 +32,7 @@ struct counts {
 	__u64 to;
 };
 
-/* The loader makes an entry for each AS of the table, and for AS 0. */
+/* The loader creates an entry for each AS of the table, and for AS 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);

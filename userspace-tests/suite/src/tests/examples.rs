@@ -175,7 +175,11 @@ fn firewall(_: Type) -> Result<()> {
     const LIMIT: u64 = 5;
     let rules = sample("firewall/rules.txt");
     fails("firewall", &["nowhere", &rules], "no such interface")?;
-    let firewall = Example::start("firewall", &["lo", &rules], "6 rules on lo; Enter ends it")?;
+    let firewall = Example::start(
+        "firewall",
+        &["lo", &rules],
+        "6 rules on lo; press Enter to stop",
+    )?;
 
     for (source, port, expected, why) in [
         ([127, 0, 0, 1], 7001, 3, "no rule"),
@@ -223,7 +227,7 @@ fn firewall(_: Type) -> Result<()> {
 
 fn count_by_prefix(_: Type) -> Result<()> {
     let prefixes = sample("count-by-prefix/prefixes.txt");
-    let ready = "5 prefixes on lo; Enter prints the top talkers, Ctrl-D ends it";
+    let ready = "5 prefixes on lo; press Enter for the top talkers, Ctrl-D to stop";
     let counter = Example::start("count-by-prefix", &["lo", &prefixes], ready)?;
     for (source, packets) in [
         ([127, 1, 2, 3], 3),
@@ -263,23 +267,23 @@ fn path_policy(_: Type) -> Result<()> {
         let slash = public.as_os_str().len() + 1;
         public.join("x".repeat(size - slash))
     });
-    let [secret, note, beside] = [
+    let [secret, note, other] = [
         vault.join("secret"),
         public.join("note"),
-        vault.with_file_name("vault-beside"),
+        vault.with_file_name("vault-old"),
     ];
     fs::create_dir_all(&public)?;
-    for path in [&secret, &note, &longest, &too_long, &beside] {
+    for path in [&secret, &note, &longest, &too_long, &other] {
         fs::write(path, "text")?;
     }
     let rules = sample("path-policy/rules.txt");
-    let policy = Example::start("path-policy", &[&rules], "2 rules; Enter ends it")?;
+    let policy = Example::start("path-policy", &[&rules], "2 rules; press Enter to stop")?;
     for (path, allowed, why) in [
         (secret.as_path(), false, "what is in the vault is denied"),
         (&note, true, "the longer rule allows"),
         (&longest, true, "255 bytes"),
         (&too_long, false, "256 bytes are denied"),
-        (&beside, true, "no rule"),
+        (&other, true, "no rule"),
         (vault, true, "the directory itself has no slash at its end"),
     ] {
         match fs::File::open(path) {
@@ -301,7 +305,7 @@ fn route_by_as(_: Type) -> Result<()> {
     let router = Example::start(
         "route-by-as",
         &["lo", &table],
-        "8 prefixes on lo; Enter ends it",
+        "8 prefixes on lo; press Enter to stop",
     )?;
     for (source, destination, packets) in [
         ("1.1.1.1", "8.8.8.8", 4),
