@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-// What Go's cilium/ebpf does with a map type that it does not know.
+// Uses a map type that Go's cilium/ebpf does not know.
 //
-// Takes a BPF object and the type's number, uses the object's map and programs,
-// and prints what each call gave; the suite knows what it should.
+// Takes a BPF object and the type's number, uses the object's map and programs, and
+// prints the result of each call; the suite compares the output.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One of the kernel's own tests of LPM maps, on the map type whose number is
- * the argument.
+ * Runs one of the kernel's own tests of LPM maps, on the map type whose number
+ * is the argument.
  *
  * scripts/tools compiles this with SOURCE, a file of map_tests/ in the kernel's
  * tools/testing/selftests/bpf, and TEST, the function in it. The file runs on

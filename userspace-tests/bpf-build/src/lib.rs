@@ -12,8 +12,8 @@ use std::{
 /// Where lpm_mtrie.bpf.h is.
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../lpm-mtrie/include");
 
-/// Compiles every `*.bpf.c` of a directory, which is named from the package's; ends the
-/// build script with a message if one does not compile.
+/// Compiles every `*.bpf.c` in a directory, relative to the package; ends the build script with a
+/// message if one does not compile.
 pub fn compile(dir: &str) {
     println!("cargo::rerun-if-changed={dir}");
     println!("cargo::rerun-if-changed={INCLUDE}");
@@ -59,7 +59,7 @@ fn compile_one(source: &Path, out: &Path) -> Result<(), String> {
         .status()
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                format!("{clang} is not here: install clang-19, or set CLANG to a clang with the bpf target")
+                format!("{clang} is missing: install clang-19, or set CLANG to a clang with the bpf target")
             }
             _ => format!("{clang}: {error}"),
         })?;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What libbpf-rs does with a map type that it does not know.
+//! Uses a map type that libbpf-rs does not know.
 //!
-//! Takes a BPF object and the type's number, uses the object's map, and prints
-//! what each call gave; the suite knows what it should.
+//! Takes a BPF object and the type's number, uses the object's map, and prints the result of each
+//! call; the suite compares the output.
 
 use std::{env, fs};
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map of bytes: all element commands of bpf(2) with the errno kept.
+//! A map of bytes: all element commands of bpf(2), with their errnos.
 //!
-//! aya's typed maps fold ENOENT into `None`, know no batches and no freeze,
-//! and want sizes at compile time. Here keys and values are byte slices whose
-//! lengths are checked against the map's own sizes.
+//! aya's typed maps turn ENOENT into `None`, support neither batches nor freeze, and need sizes at
+//! compile time. Here keys and values are byte slices whose lengths are checked against the map's
+//! own sizes.
 
 use std::{
     io,
@@ -17,12 +17,11 @@ pub use lpm_mtrie::sys::elements::Batch;
 
 use crate::sys::{self, map::MapAttr};
 
-/// A map with one value per key; single elements are dealt with by the calls
-/// of [`Elements`].
+/// A map with one value per key; operations on single elements are those of [`Elements`].
 #[derive(Debug)]
 pub struct RawMap<F: AsFd = OwnedFd>(Elements<F>);
 
-/// Elements that a batch lookup brought, and where the next one goes on.
+/// The elements that a batch lookup returned, and where the next one continues.
 #[derive(Debug)]
 pub struct BatchElements {
     /// `(key, value)` in the map's order.
@@ -41,7 +40,7 @@ impl<F: AsFd> Deref for RawMap<F> {
 }
 
 impl RawMap<OwnedFd> {
-    /// Creates a map from whatever the attributes say.
+    /// Creates a map with these attributes, valid or not.
     pub fn create(attr: &MapAttr) -> io::Result<Self> {
         Self::new(sys::map::create(attr)?)
     }
@@ -53,8 +52,8 @@ impl<F: AsFd> RawMap<F> {
         Elements::new(fd).map(Self)
     }
 
-    /// All keys by [`Elements::next_key`], at most `limit`: a map that repeats a
-    /// key would go on forever.
+    /// All keys by [`Elements::next_key`], at most `limit`, because a map that repeats a key would
+    /// never end.
     pub fn keys(&self, limit: usize) -> io::Result<Vec<Vec<u8>>> {
         let mut keys: Vec<Vec<u8>> = vec![];
         while keys.len() < limit {

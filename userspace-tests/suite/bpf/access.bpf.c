@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One program for each helper, and one for each use of a looked-up value: the
- * verifier lets through what the map's BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG
+ * verifier accepts what the map's BPF_F_RDONLY_PROG or BPF_F_WRONLY_PROG
  * allows.
  */
 #include <linux/bpf.h>

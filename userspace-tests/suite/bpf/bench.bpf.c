@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that looks up many addresses in a run, for src/bench.rs. The next
- * run goes on with the addresses where this one ended.
+ * A program that looks up many addresses in a run, for src/bench.rs. Each run
+ * continues with the addresses where the last one ended.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * bpf(2) called by syscall programs, inside their reader section of RCU Tasks
- * Trace. They return what bpf_sys_bpf() does.
+ * Trace. They return the result of bpf_sys_bpf().
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What programs met, counted. `enum count`, whose last is COUNTS, comes before
- * this; the test reads by the same indices.
+ * Counts of what programs observed. `enum count`, which ends with COUNTS, must
+ * be defined before; the test uses the same indices.
  */
 #ifndef COUNTS_BPF_H
 #define COUNTS_BPF_H

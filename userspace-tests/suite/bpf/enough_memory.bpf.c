@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Programs that replace values in a map as fast as they can, while bpf(2) fills
- * it. Their prefixes are those of 0.0.0.0/8, which bpf(2) leaves alone.
+ * it. Their prefixes are in 0.0.0.0/8, which bpf(2) does not touch.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -12,7 +12,7 @@ struct key {
 	__u8 data[4];
 };
 
-/* Longer than what is replaced in one store: each replacement takes memory. */
+/* Too long to be replaced in one store: each replacement takes memory. */
 struct value {
 	__u64 words[2];
 };
@@ -31,7 +31,7 @@ int replace(struct xdp_md *ctx)
 	struct value value = {};
 	int i;
 
-	/* What they get does not matter: they may be refused. */
+	/* The result does not matter: they may be refused. */
 	for (i = 0; i < 64; i++) {
 		__u32 random = bpf_get_prandom_u32();
 		struct key key = { 32, { 0, 0, random & 7, random >> 8 } };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that keeps a value's pointer while another CPU takes the prefix
- * away or gives it another value. The value is eight words with one number in
- * all of them; it is longer than what can be replaced in one store.
+ * A program that keeps a pointer to a value while another CPU deletes the
+ * prefix or replaces the value. The value is eight words, all with the same
+ * number, and so too long to be replaced in one store.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -25,9 +25,9 @@ struct {
 	__type(value, struct value);
 } held SEC(".maps");
 
-/* The two CPUs' agreement; mirrored in src/tests/values_in_programs.rs. */
+/* How the two CPUs communicate; mirrored in src/tests/values_in_programs.rs. */
 enum flag {
-	HOLDING,	/* set here: the pointer is in hand */
+	HOLDING,	/* set here: the program has the pointer */
 	GO_ON,		/* set there: the prefix is changed */
 	FLAGS,
 };
@@ -41,14 +41,14 @@ struct {
 
 /* What the test run returns, likewise mirrored. */
 enum outcome {
-	KEPT,		/* the value stayed as it was, and what was written there too */
+	KEPT,		/* the value stayed as it was, and so did what was written there */
 	NO_MATCH,
-	GAVE_UP,	/* the other CPU was too slow: nothing is shown */
-	CHANGED,	/* a word of the value is another one's */
+	GAVE_UP,	/* the other CPU was too slow: inconclusive */
+	CHANGED,	/* a word of the value belongs to another value */
 	NOT_WRITTEN,	/* a word written through the pointer did not stay */
 };
 
-/* The instruction may_goto: jumps when some 250 ms are over. */
+/* The instruction may_goto: jumps after about 250 ms. */
 static __always_inline int can_loop(void)
 {
 	asm volatile goto("1:.byte 0xe5; .byte 0; .long ((%l[no] - 1b - 8) / 8) & 0xffff; .short 0"
@@ -63,7 +63,7 @@ static __always_inline volatile __u64 *flag(__u32 index)
 	return bpf_map_lookup_elem(&flags, &index);
 }
 
-/* A function of its own: each call of it has its own 250 ms. */
+/* A separate function, so that each call has its own 250 ms. */
 static __noinline int wait_for(volatile __u64 *go_on)
 {
 	while (!*go_on && can_loop())
@@ -104,14 +104,14 @@ static __always_inline int hold(void)
 	return KEPT;
 }
 
-/* In an RCU reader section all the while. */
+/* In an RCU reader section all the time. */
 SEC("classifier")
 int hold_in_classifier(struct __sk_buff *skb)
 {
 	return hold();
 }
 
-/* Loaded as a syscall program: RCU grace periods pass while it holds on. */
+/* Loaded as a syscall program: RCU grace periods pass while it holds the value. */
 SEC("raw_tp")
 int hold_in_syscall(void *ctx)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The map as inner map: programs find it in an array and in a hash of maps,
- * look up, update and delete in it. The test run's return value is the value
- * that was found, or -1 without an inner map, -2 without a match.
+ * The map as inner map: programs find it in an array and in a hash of maps, and
+ * look up, update and delete in it. The test run returns the value that was
+ * found, or -1 without an inner map, -2 without a match.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -14,8 +14,8 @@ struct key {
 };
 
 /*
- * Sizes and no types: of a map that is only a template, clang writes the key's
- * struct to BTF as a forward declaration, which has no size.
+ * Sizes instead of types: for a map that is only a template, clang writes the
+ * key's struct to BTF as a forward declaration, which has no size.
  */
 struct inner {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);

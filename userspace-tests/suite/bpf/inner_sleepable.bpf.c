@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A sleepable program that finds its map in an array of maps. The map cannot
- * know that sleepable programs use it; it must keep what they hold all the same.
+ * know that sleepable programs use it, but must still keep what they hold.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <lpm_mtrie.bpf.h>
 
-/* Mirrored in src/tests/inner_sleepable.rs, as all of this. */
+/* Mirrored in src/tests/inner_sleepable.rs, like all definitions here. */
 struct key {
 	__u32 prefixlen;
 	__u8 data[4];
 };
 
-/* Sizes and no types, as in inner.bpf.c. */
+/* Sizes instead of types, as in inner.bpf.c. */
 struct inner {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -30,14 +30,14 @@ struct {
 } outer SEC(".maps");
 
 enum outcome {
-	OWN,		/* in each word, before and after, the key's own data */
+	OWN,		/* each word had the key's own data, before and after */
 	NO_MAP,
 	NOT_COPIED,
 	FOREIGN_BEFORE,	/* a value of another key was found */
-	FOREIGN_AFTER,	/* a value became one of another key */
+	FOREIGN_AFTER,	/* a value became that of another key */
 };
 
-/* So many prefixes; few enough for the verifier to follow each value. */
+/* The number of prefixes; few enough for the verifier to follow each value. */
 #define KEYS 8
 #define WORDS 8
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The map that the programs here use: IPv4 prefixes with 8-byte values. The
- * loader makes it LPM_MTRIE or LPM_TRIE, as the test wants.
+ * loader makes it LPM_MTRIE or LPM_TRIE, as the test requires.
  */
 #ifndef LPM_BPF_H
 #define LPM_BPF_H

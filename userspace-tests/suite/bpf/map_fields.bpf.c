@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that takes its map for what it is in the kernel, a struct bpf_map,
- * and reads fields of it: allowed through the BTF of the type's ops. And one
- * that writes to a field, which is not.
+ * A program that reads fields of its map's struct bpf_map, which the BTF of the
+ * type's ops allows, and one that writes to a field, which it does not.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Deletion by a program of prefixes of the longest keys that there are: those
- * of one address, of which `request` names the length.
+ * A program that deletes prefixes of the longest possible keys: those of one
+ * address, whose length is in `request`.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -29,7 +29,7 @@ struct {
 	__type(value, struct key);
 } request SEC(".maps");
 
-/* Returns the errno. XDP, whose test run takes no memory that may be refused instead. */
+/* Returns the errno. XDP, because its test run takes no memory that might be refused instead. */
 SEC("xdp")
 int remove(struct xdp_md *ctx)
 {

@@ -38,7 +38,7 @@ struct {
 	__type(value, struct request);
 } request SEC(".maps");
 
-/* XDP, whose test run takes no memory that may be refused instead. */
+/* XDP, because its test run takes no memory that might be refused instead. */
 SEC("xdp")
 int serve(struct xdp_md *ctx)
 {

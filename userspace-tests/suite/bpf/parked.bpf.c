@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that sleeps inside its reader section with a value in its hand, and
+ * A program that sleeps inside its reader section while it holds a value, and
  * others that meanwhile write to the map as fast as they can. Every replacement
- * takes a new entry: values are longer than what is replaced in one store.
+ * takes a new entry, since values are too long to be replaced in one store.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -14,7 +14,7 @@ struct key {
 	__u8 data[4];
 };
 
-/* With its key it fills 512 bytes in either map type. */
+/* Together with its key it fills 512 bytes in either map type. */
 #define WORDS 56
 struct value {
 	__u64 words[WORDS];
@@ -33,10 +33,10 @@ struct {
 
 enum count {
 	DONE,
-	MISSING,		/* or there already, where it should not be */
+	MISSING,		/* or already there, where it should not be */
 	NO_LOCK,
 	NO_MEMORY,
-	NOT_DELETED,		/* for any other reason than that it is not there */
+	NOT_DELETED,		/* for another reason than that it is not there */
 	OTHERWISE,
 	COUNTS,
 };
@@ -79,7 +79,7 @@ int park(struct where *ctx)
 
 static const struct value fresh;
 
-/* Not static: verified once, and not for each path of its caller. */
+/* Not static, so that it is verified once, and not for each path of its caller. */
 __noinline int write_one(void)
 {
 	__u32 random = bpf_get_prandom_u32(), number = random % PREFIXES;

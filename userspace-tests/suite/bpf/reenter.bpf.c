@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Programs that write to a map while its lock is held: on this CPU by the
- * writer that they interrupt, or on another one. `counts` says what they got.
+ * writer that they interrupt, or on another one. `counts` has their results.
  */
 #include <linux/bpf.h>
 #include <linux/ptrace.h>
@@ -19,7 +19,7 @@ struct user_pt_regs {
 /* An entry of these maps is smaller, a node or a batch of retired objects larger. */
 #define LARGEST_ENTRY 16
 
-/* A second map, with a lock of its own. */
+/* A second map, with its own lock. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_MTRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -42,7 +42,7 @@ enum count {
 
 #include "counts.bpf.h"
 
-/* Set before the load: programs on tracepoints answer this process alone. */
+/* Set before the load: programs on tracepoints react only to this process. */
 const volatile __u32 caller;
 
 static __always_inline void note(long err)
@@ -68,7 +68,7 @@ static __always_inline int called_by_us(void)
 	return bpf_get_current_pid_tgid() >> 32 == caller;
 }
 
-/* Inserts 10.5.0.0/16, deletes 10.6.0.0/16, looks 10.1.2.3 up. */
+/* Inserts 10.5.0.0/16, deletes 10.6.0.0/16, looks up 10.1.2.3. */
 static __always_inline void write_to(void *map)
 {
 	struct key address = { 32, { 10, 1, 2, 3 } };

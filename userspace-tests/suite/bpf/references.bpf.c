@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who holds a map, seen from inside the kernel: an iterator over all maps
- * that reports their counters, and a program on bpf_map_free() that notes
- * which maps came to their end.
+ * References to maps, seen from inside the kernel: an iterator over all maps
+ * that reports their counters, and a program on bpf_map_free() that notes which
+ * maps are freed.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -13,7 +13,7 @@ struct counter {
 	__s64 counter;
 };
 
-/* The kernel's, as far as it matters here. */
+/* The fields of the kernel's structures that are needed here. */
 struct bpf_map {
 	__u32 id;
 	struct counter refcnt;
@@ -34,13 +34,13 @@ struct bpf_iter__bpf_map {
 
 /* Mirrored in src/references.rs. */
 struct counters {
-	__u64 cookie;		/* unlike the id, never given again */
+	__u64 cookie;		/* unlike the id, never reused */
 	__s64 refcnt;
 	__s64 usercnt;
 	__u64 id;
 };
 
-/* Cookies of freed maps, each with its counters at the end. */
+/* Cookies of freed maps, each with its last counters. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
@@ -57,7 +57,7 @@ int report(struct bpf_iter__bpf_map *ctx)
 	if (!map)
 		return 0;
 	now.cookie = map->cookie;
-	/* Without the reference that the iterator holds on the map it shows. */
+	/* Without the iterator's own reference to the current map. */
 	now.refcnt = map->refcnt.counter - 1;
 	now.usercnt = map->usercnt.counter;
 	now.id = map->id;
@@ -65,7 +65,7 @@ int report(struct bpf_iter__bpf_map *ctx)
 	return 0;
 }
 
-/* bpf_map_free(map): nobody holds the map any more, its id is gone. */
+/* bpf_map_free(map): nobody holds the map any more, and its id has been removed. */
 SEC("fentry")
 int note_free(__u64 *args)
 {

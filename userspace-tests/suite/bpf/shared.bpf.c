@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two programs over one map: the first counts, the second reads what the
- * first counted. Loaded from two objects that reuse one pinned map. A third
- * program counts by an atomic, a fourth leaves the map alone.
+ * Two programs that share a map: the first counts, the second reads what the
+ * first counted. They are loaded from two objects that reuse one pinned map. A
+ * third program counts atomically, a fourth does not use the map.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -33,7 +33,7 @@ int count_atomically(struct __sk_buff *skb)
 	return 1;
 }
 
-/* The test run's return value is the count. */
+/* The test run returns the count. */
 SEC("classifier")
 int report(struct __sk_buff *skb)
 {
@@ -43,7 +43,7 @@ int report(struct __sk_buff *skb)
 	return found ? (int)*found : -1;
 }
 
-/* Of the same object, and without use for the map. */
+/* In the same object, but does not use the map. */
 SEC("classifier")
 int ignore(struct __sk_buff *skb)
 {

@@ -2,10 +2,9 @@
 /*
  * Lookup, update and delete from every program type that the suite runs.
  *
- * Each program takes the same steps and writes what each returned into
- * `results`; userspace sets the map up before and judges both after. The
- * steps are taken once: a program that is attached for real may be called
- * again.
+ * Each program takes the same steps and writes their results to `results`;
+ * userspace sets up the map before and checks both afterwards. The steps are
+ * taken only once, since an attached program may be called again.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -14,14 +13,14 @@
 /* The indices are mirrored in src/tests/programs.rs. */
 enum result {
 	RUNS,			/* how often the program was called */
-	FOUND,			/* value under 10.1.2.3, before it was changed in place */
-	ABSENT,			/* 1 when 11.0.0.0 matched nothing */
+	FOUND,			/* value of 10.1.2.3, before it was changed in place */
+	ABSENT,			/* 1 if 11.0.0.0 matched nothing */
 	INSERTED,		/* update of 10.2.0.0/16 with BPF_NOEXIST */
 	INSERTED_AGAIN,		/* the same again */
 	BAD_FLAG,		/* update with flags 99 */
 	DELETED,		/* delete of 10.3.0.0/16 */
 	DELETED_AGAIN,		/* the same again */
-	TOO_LONG,		/* 1 when a lookup with prefixlen 33 gave nothing */
+	TOO_LONG,		/* 1 if a lookup with prefixlen 33 found nothing */
 	RESULTS,
 };
 
@@ -32,7 +31,7 @@ struct {
 	__type(value, __s64);
 } results SEC(".maps");
 
-/* Set before the load: programs on tracepoints answer this process alone. */
+/* Set before the load: programs on tracepoints react only to this process. */
 const volatile __u32 caller;
 
 static __always_inline void note(__u32 index, __s64 value)
@@ -138,7 +137,7 @@ int in_perf_event(void *ctx)
 	return 0;
 }
 
-/* On a system call of ours, as tracing and LSM programs are attached. */
+/* On a system call of this process, since tracing and LSM programs see those of all. */
 static __always_inline int on_our_call(void)
 {
 	if (called_by_us())
@@ -190,7 +189,7 @@ int in_syscall(void *ctx)
 	return 0;
 }
 
-/* A function of its own for the verifier and the JIT. */
+/* A separate function for the verifier and the JIT. */
 static __noinline int take_steps_behind_a_call(void)
 {
 	take_steps();
@@ -203,7 +202,7 @@ int in_called_function(struct __sk_buff *skb)
 	return take_steps_behind_a_call();
 }
 
-/* The same, verified on its own, for any caller. */
+/* The same, verified separately, for any caller. */
 __noinline int take_steps_in_a_global_function(void)
 {
 	take_steps();
@@ -223,7 +222,7 @@ struct {
 	__type(value, __u32);
 } next SEC(".maps");
 
-/* Userspace puts in_classifier there; without it this returns -1. */
+/* Userspace puts in_classifier into `next`; without it this returns -1. */
 SEC("classifier")
 int by_tail_call(struct __sk_buff *skb)
 {

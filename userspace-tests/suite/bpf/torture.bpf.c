@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that take random steps on two maps beside each other, and beside
- * the syscalls of src/tests/torture.rs.
+ * Programs that take random steps on two maps concurrently with each other, and
+ * with the syscalls of src/tests/torture.rs.
  *
- * A value says for which prefix it was stored, so whoever finds it can tell a
- * foreign or torn one:
+ * A value identifies the prefix that it was stored for, which reveals foreign
+ * and torn values:
  *
  *   bits  0-8   which address, see address()
  *         9-15  prefixlen
@@ -12,8 +12,8 @@
  *        48-63  a checksum of these
  *
  * The values of `blocks` are eight such words, all the same. Entries are
- * inserted with BPF_NOEXIST and replaced with BPF_EXIST alone, so the counts of
- * what succeeded say how many there are.
+ * inserted only with BPF_NOEXIST and replaced only with BPF_EXIST, so the
+ * counts of successes tell how many entries there are.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -63,7 +63,7 @@ enum count {
 	REFUSED,		/* EEXIST, ENOENT, ENOSPC */
 	NO_MEMORY,
 	NO_LOCK,		/* EDEADLK, ETIMEDOUT */
-	WRONG_VALUE,		/* a lookup found what is not for its key */
+	WRONG_VALUE,		/* a lookup found a value that is not for its key */
 	WRONG_ERRNO,
 	A_WRONG_ONE,		/* one such value, or errno */
 	COUNTS,
@@ -115,7 +115,7 @@ static __always_inline void outcome(long ret, __u32 success)
 		wrong(WRONG_ERRNO, -ret);
 }
 
-/* A value stays as it was found until the program ends, but for one word, replaced in place. */
+/* A value stays as it was found until the program ends, unless it is one word, replaced in place. */
 static __always_inline void check_value(__u64 *found, int len, struct key *key, __u64 number)
 {
 	__u64 word = *(volatile __u64 *)found;
@@ -129,7 +129,7 @@ static __always_inline void check_value(__u64 *found, int len, struct key *key, 
 	}
 }
 
-/* The value is the one of exactly this key. Stops after eight elements on average: the
+/* The value must be that of exactly this key. Stops after eight elements on average: the
  * verifier would follow a counter forever.
  */
 static long visit(void *map, const struct key *key, __u64 *value, void *ctx)
@@ -145,8 +145,9 @@ static long visit(void *map, const struct key *key, __u64 *value, void *ctx)
 }
 
 /*
- * Finds a value, often changes its prefix, and looks at the value again, which
- * by then may be an old one. `which` is the map's number, `len` its words.
+ * Finds a value, often changes its prefix, and checks the value again, which by
+ * then may be an old one. `which` is the map's number, `len` the words of its
+ * values.
  */
 static __always_inline void step_on(void *map, int which, int len)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that walk the map: bpf_for_each_map_elem() with callbacks that look
- * at the map, and that change it, and an iterator over its elements. What they
- * visit is told by src/tests/walks.rs's view of `seen`.
+ * Programs that walk the map: bpf_for_each_map_elem() with callbacks that read
+ * the map or change it, and an iterator over its elements. They record what
+ * they visit in `seen`, which src/tests/walks.rs reads.
  */
 #include <linux/bpf.h>
 #include <linux/errno.h>
@@ -93,7 +93,7 @@ int delete_all(struct __sk_buff *skb)
 	return bpf_for_each_map_elem(&lpm, delete, &walk, 0);
 }
 
-/* At 10.n/16: inserts a prefix behind the walk and one ahead of it, deletes
+/* At 10.n/16: inserts a prefix that the walk has passed and one ahead of it, deletes
  * 10.(n + 1)/16, and gives 10.(n + 2)/16 another value.
  */
 static long change(void *map, const struct key *key, __u64 *value, struct walk *walk)
@@ -122,7 +122,7 @@ int change_while_walking(struct __sk_buff *skb)
 	return bpf_for_each_map_elem(&lpm, change, &walk, 0);
 }
 
-/* Deletes the element at hand and inserts one ahead of the walk. */
+/* Deletes the current element and inserts one ahead of the walk. */
 static long run_ahead(void *map, const struct key *key, __u64 *value, void *ctx)
 {
 	struct key next = *key;

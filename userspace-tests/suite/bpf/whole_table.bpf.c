@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks destinations of packets up in a table that is replaced as a whole. All
+ * Looks up destinations of packets in a table that is replaced as a whole. All
  * tables have the same prefixes; the value is the number of the table.
  */
 #include <linux/bpf.h>
@@ -49,7 +49,7 @@ enum count {
 	MATCHED,
 	NO_TABLE,
 	NO_MATCH,
-	WRONG_TABLE,	/* older than the newest, or from nowhere */
+	WRONG_TABLE,	/* older than the newest, or unknown */
 	COUNTS,
 };
 

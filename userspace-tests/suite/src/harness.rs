@@ -46,8 +46,8 @@ impl Test {
         }
     }
 
-    /// Omits the test with `--debug`: it takes long there, and its subject is not the code in the
-    /// kernel, or not its lifetimes, locks and failures.
+    /// Omits the test with `--debug`, because it takes long there, and is not about the code in the
+    /// kernel, or not about its lifetimes, locks and failures.
     pub const fn not_on_debug(mut self) -> Self {
         self.on_debug = false;
         self
@@ -64,7 +64,7 @@ impl Test {
     }
 }
 
-/// What not every machine has.
+/// What some machines lack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     FaultInjection,

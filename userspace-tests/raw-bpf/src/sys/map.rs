@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands that make, find and describe maps: the library's, and
-//! creation with a log.
+//! The bpf(2) commands that create, find and describe maps: the library's, and creation with a log.
 
 use std::{io, mem, os::fd::OwnedFd, ptr};
 
@@ -25,8 +24,8 @@ struct CommonAttr {
 /// With this in the command, bpf(2) takes common attributes too.
 const COMMON_ATTRS: u32 = 1 << 16;
 
-/// BPF_MAP_CREATE with BPF_COMMON_ATTRS (Linux 7.1 and later): the kernel writes why it
-/// refused to `log`, ended by a NUL, and beside the result how long all of that was.
+/// BPF_MAP_CREATE with BPF_COMMON_ATTRS (Linux 7.1 and later): the kernel writes the reason for a
+/// refusal to `log`, ended by a NUL; also returns its full length.
 pub fn create_logged(map: &MapAttr, level: u32, log: &mut [u8]) -> (io::Result<OwnedFd>, u32) {
     let mut common = CommonAttr {
         log_buf: if log.is_empty() {
@@ -41,8 +40,8 @@ pub fn create_logged(map: &MapAttr, level: u32, log: &mut [u8]) -> (io::Result<O
     let mut attr = *map;
     let command = bpf_cmd::BPF_MAP_CREATE as u32 | COMMON_ATTRS;
     // SAFETY: both structures are valid for their sizes. The kernel reads at `excl_prog_hash`,
-    // which it checks before, and writes at most `log_size` bytes to `log`. The answer is a
-    // new descriptor.
+    // which it checks first, and writes at most `log_size` bytes to `log`. It returns a new
+    // descriptor.
     let fd = unsafe {
         let answer = libc::syscall(
             libc::SYS_bpf,

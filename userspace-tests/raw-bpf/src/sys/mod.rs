@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2): the calls that the library makes, and below them those that only
-//! tests need. Every error is the errno.
+//! bpf(2): the calls of the library, and those that only tests need. Every error is the errno.
 
 pub mod map;
 pub mod prog;

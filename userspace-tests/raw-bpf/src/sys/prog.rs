@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The bpf(2) commands on programs: the library's, and the attachments that
-//! need no more than this call.
+//! The bpf(2) commands on programs: the library's, and attachments that need only this call.
 
 use std::{
     ffi::CStr,
@@ -27,6 +26,6 @@ pub fn raw_tracepoint_open(prog: BorrowedFd<'_>, name: &CStr) -> io::Result<Owne
 pub fn iter_create(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.iter_create.link_fd = raw(link);
-    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    // SAFETY: this command takes no addresses, and returns a new descriptor.
     unsafe { bpf_fd(bpf_cmd::BPF_ITER_CREATE, &mut attr) }
 }

@@ -15,6 +15,6 @@ use super::{attr, bpf_fd, raw};
 pub fn create(bpffs: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.token_create.bpffs_fd = raw(bpffs);
-    // SAFETY: this command takes no addresses, and answers with a new descriptor.
+    // SAFETY: this command takes no addresses, and returns a new descriptor.
     unsafe { bpf_fd(bpf_cmd::BPF_TOKEN_CREATE, &mut attr) }
 }

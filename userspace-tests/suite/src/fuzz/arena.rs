@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Memory for the kernel to read and write at the fuzzer's will, apart from the
-//! program's own, and addresses that are none.
+//! Memory that the kernel reads and writes in the fuzzer's calls, separate from the program's own,
+//! and bad addresses.
 //!
 //! ```text
 //! | key pages | none | value pages | none | cursor pages | none | next pages | none |
@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::random::Random;
 
 const PAGE: usize = 4096;
-/// Pages of a part, before the one that is not there.
+/// Pages of a part, before the inaccessible one.
 const PAGES: usize = 4;
 const PART: usize = (PAGES + 1) * PAGE;
 
@@ -42,7 +42,7 @@ impl Arena {
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
         );
-        // SAFETY: a new mapping at an address of the kernel's choice.
+        // SAFETY: a new mapping at an address that the kernel chooses.
         let start =
             unsafe { libc::mmap(std::ptr::null_mut(), PARTS * PART, read_write, flags, -1, 0) };
         if start == libc::MAP_FAILED {
@@ -61,7 +61,7 @@ impl Arena {
         Ok(Self(NonNull::new(start.cast()).context("mmap gave null")?))
     }
 
-    /// A place with room for `bytes`, which are put there.
+    /// A place with room for `bytes`, filled with them.
     pub fn put(&mut self, part: Part, bytes: &[u8], random: &mut Random) -> Place {
         let offset = random.below(PAGES * PAGE - bytes.len() + 1);
         let start = part as usize * PART;
@@ -92,20 +92,20 @@ impl Arena {
                 address: nowhere[n],
                 room: 0,
             },
-            // Up to the page that is not there.
+            // Up to the inaccessible page.
             _ => self.at(start, PAGES * PAGE - random.below(len.max(1))),
         }
     }
 
     fn at(&self, start: usize, offset: usize) -> Place {
         Place {
-            // An address as the kernel takes it.
+            // A kernel address.
             address: self.0.as_ptr() as u64 + (start + offset) as u64,
             room: PAGES * PAGE - offset,
         }
     }
 
-    /// Up to `len` bytes at a place, as many as are there.
+    /// The bytes at a place, at most `len` and at most its room.
     pub fn get(&self, place: Place, len: usize) -> Vec<u8> {
         let len = len.min(place.room);
         let offset = place.address.wrapping_sub(self.0.as_ptr() as u64) as usize;

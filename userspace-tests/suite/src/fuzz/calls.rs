@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random bpf(2) calls on maps: mostly sound, so that the model says what they
-//! give, and some with a wrong descriptor, address, size, flag or tail.
+//! Random bpf(2) calls on maps: mostly valid, so that the model predicts their results, and some
+//! with a wrong descriptor, address, size, flag or tail.
 
 use std::os::fd::AsRawFd;
 
@@ -19,7 +19,7 @@ use crate::{
     raw_call::RawCall,
 };
 
-/// Throws calls at maps and follows them in their models.
+/// Makes calls on maps and repeats them in their models.
 pub struct Calls {
     arena: Arena,
     pub tally: Tally,
@@ -30,7 +30,7 @@ const NOWHERE: Place = Place {
     room: 0,
 };
 
-/// A call, whether nothing is wrong with its descriptor and size, and what it gave.
+/// A call, whether its descriptor and size are valid, and its result.
 struct Made {
     call: RawCall,
     sound: bool,
@@ -45,7 +45,7 @@ impl Calls {
         })
     }
 
-    /// Forgets what is in the memory: a round depends on its seed alone.
+    /// Clears the memory, so that a round depends only on its seed.
     pub fn next_round(&mut self) -> Result<()> {
         self.arena = Arena::new()?;
         Ok(())
@@ -101,12 +101,12 @@ impl Calls {
                 let at = end + random.below(call.attr.len() - end);
                 call.attr[at] = 1 + random.below(255) as u8;
             }
-            // The kernel takes what it does not know for as good as absent if it is zero.
+            // The kernel accepts unknown bytes if they are zero.
             3 => call.size = call.attr.len(),
             _ => {}
         }
         let mut call = call.put32(fd.0, number);
-        // SAFETY: addresses are of the arena, or of nothing that is ever mapped.
+        // SAFETY: addresses are in the arena, or never mapped.
         let result = unsafe { call.make() }.map(drop);
         self.tally.count(what, result.err().unwrap_or(0));
         Made {
@@ -252,7 +252,7 @@ impl Calls {
         } else if places[0].room < key.len() {
             Err(EFAULT)
         } else {
-            // What cannot be copied is lost.
+            // A value that cannot be copied is lost.
             let taken = target.model.take(&key);
             taken.and_then(|value| {
                 (places[1].room >= room.len())
@@ -273,7 +273,7 @@ impl Calls {
 }
 
 impl Made {
-    /// What was right gives what the model says; what was wrong gives an error.
+    /// A valid call must give the model's result, an invalid one an error.
     fn expect(self, there: bool, model: impl FnOnce() -> Result<(), i32>) -> Result<()> {
         if self.sound && there {
             let want = model();
@@ -323,7 +323,7 @@ impl Calls {
         }
     }
 
-    /// Element number `index` of an array at `place`, if all of it is there.
+    /// Element number `index` of an array at `place`, if it lies entirely within.
     fn nth(&self, place: Place, index: usize, size: usize) -> Option<Vec<u8>> {
         let all = self.arena.get(place, (index + 1) * size);
         all.get(index * size..(index + 1) * size)
@@ -381,7 +381,7 @@ impl Calls {
     fn read_batch(&mut self, random: &mut Random, target: &mut Target, take: bool) -> Result<()> {
         let (key_size, value_size) = (target.map.key_size(), target.map.value_size());
         let count = match take {
-            // As many as are taken before the first is copied.
+            // The number that is taken before the first one is copied.
             true => random.below(10),
             false => self.count(random),
         };
@@ -453,7 +453,7 @@ impl Calls {
 }
 
 impl Made {
-    /// A batch does its elements one by one, up to the first error, and counts.
+    /// A batch processes its elements one by one, up to the first error, and counts them.
     fn expect_batch(
         self,
         target: &mut Target,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random calls on maps as such: creation, ids, info, pins, freezing, and
-//! attributes of pure garbage.
+//! Random calls on whole maps: creation, ids, info, pins, freezing, and garbage attributes.
 
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
@@ -30,14 +29,14 @@ pub fn throw(on: Type, random: &mut Random, target: &mut Target, tally: &mut Tal
 }
 
 fn make(tally: &mut Tally, what: &'static str, call: &mut RawCall) -> Result<i64, i32> {
-    // SAFETY: addresses are of the call's own memory, or of nothing that is ever mapped.
+    // SAFETY: addresses are in the call's own memory, or never mapped.
     let result = unsafe { call.make() };
     tally.count(what, result.err().unwrap_or(0));
     result
 }
 
 fn taken(fd: i64) -> OwnedFd {
-    // SAFETY: the call has just made this descriptor for us.
+    // SAFETY: the call has just returned this descriptor; nobody else has it.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
 
@@ -108,7 +107,7 @@ fn info(random: &mut Random, target: &Target, tally: &mut Tally) -> Result<()> {
     let len = one(random, &[0, 1, 8, 80, all, all, 5000, u32::MAX]);
     call = call.put32(4, len);
     if len > all || !address {
-        // The kernel reads what it does not know, to see that it is zero.
+        // The kernel reads the bytes that it does not know, to check that they are zero.
         call = call.put64(8, one(random, &[0, 1, 4095]).into());
     }
     let result = make(tally, "info", &mut call);
@@ -150,7 +149,7 @@ fn pin(random: &mut Random, target: &Target, tally: &mut Tally) -> Result<()> {
 }
 
 fn freeze(target: &mut Target, tally: &mut Tally) -> Result<()> {
-    // A frozen map has no descriptor that may write, which is asked first.
+    // A frozen map has no writable descriptor, which is checked first.
     let want = if target.frozen { Err(EPERM) } else { Ok(0) };
     let result = make(tally, "freeze", &mut RawCall::freeze(target.map.fd()));
     ensure!(result == want, "freeze: {result:?}, expected {want:?}");
@@ -158,7 +157,7 @@ fn freeze(target: &mut Target, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// Every command on maps that exists, but those that would freeze or fill something.
+/// Every existing command on maps, except those that would freeze or fill something.
 const GARBAGE: [bpf_cmd; 14] = [
     BPF_MAP_LOOKUP_ELEM,
     BPF_MAP_UPDATE_ELEM,
@@ -176,7 +175,7 @@ const GARBAGE: [bpf_cmd; 14] = [
     BPF_MAP_DELETE_BATCH,
 ];
 
-/// Words that are no addresses of anything: the map's content stays.
+/// Words that are no valid addresses, so that the map's content stays.
 fn garbage(random: &mut Random, target: &Target, tally: &mut Tally) -> Result<()> {
     let cmd = GARBAGE[random.below(GARBAGE.len())];
     let fd = target.map.fd().as_raw_fd() as u64;

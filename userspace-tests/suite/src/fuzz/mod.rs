@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the fuzzer throws at the map type, and what it expects of each throw.
+//! The fuzzer's calls and programs, and the results that it expects.
 //!
-//! | module       | its idea |
+//! | module       | what it is about |
 //! |--------------|----------|
-//! | [`arena`]    | memory for the kernel to read and write, and addresses that are none |
-//! | [`target`]   | a map under test beside its model |
+//! | [`arena`]    | memory for the kernel to read and write, and bad addresses |
+//! | [`target`]   | a map under test, with its model |
 //! | [`calls`]    | random and mutated bpf(2) calls on maps |
-//! | [`life`]     | random calls on maps as such |
+//! | [`life`]     | random calls on whole maps |
 //! | [`programs`] | random programs from a grammar over the helpers |
-//! | [`tally`]    | how many of each, with what result |
+//! | [`tally`]    | how many there were, by kind and result |
 
 pub mod arena;
 pub mod calls;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random programs from a grammar over the type's helpers. Each is sound, and
-//! then its run gives what the model says, or has one flaw, and then the
-//! verifier must refuse it.
+//! Random programs from a grammar over the type's helpers. Each is either valid, and then its run
+//! must give the model's result, or has one flaw, and then the verifier must reject it.
 //!
 //! ```text
 //! program   = statement{1,8} "return digest"
 //! statement = lookup [use] | update | delete        with a key, a value, flags
 //! use       = read | write | add                    through the value that was found
-//! flaw      = use without a check | use out of bounds | a key that is no memory
+//! flaw      = use without a check | use out of bounds | a key that is not memory
 //!           | a key or a value that is too short | another helper | a lost map
 //! ```
 
@@ -43,7 +42,7 @@ const OTHERS: [i32; 7] = [12, 51, 87, 88, 89, 164, 195];
 const R2: u8 = 2;
 const R3: u8 = 3;
 const R4: u8 = 4;
-/// Survive calls: the digest of all results.
+/// A register that survives calls: the digest of all results.
 const R8: u8 = 8;
 const STACK: u8 = 10;
 /// Where key and value are on the stack.
@@ -173,7 +172,7 @@ impl Statement {
         code
     }
 
-    /// What the statement adds to the digest.
+    /// The statement's contribution to the digest.
     fn run(&self, model: &mut Model) -> u64 {
         let errno = |result: Result<(), i32>| result.map_or_else(|errno| -i64::from(errno), |()| 0);
         match self {
@@ -202,7 +201,7 @@ impl Statement {
 }
 
 impl Use {
-    /// What is done with the value at R0; R0 is its result after, 0 if there is none.
+    /// Uses the value at R0; afterwards R0 is the result, 0 if there is none.
     fn compile(self, flaw: Option<Flaw>) -> Vec<u8> {
         let offset = match flaw {
             Some(Flaw::OutOfBounds(offset)) => offset,
@@ -244,7 +243,7 @@ fn fits(flaw: Flaw, statement: &Statement) -> bool {
     }
 }
 
-/// Loads a random program, runs it if it is sound, and follows it in the model.
+/// Loads a random program, runs it if it is valid, and repeats it in the model.
 pub fn throw(random: &mut Random, target: &mut Target, tally: &mut Tally) -> Result<()> {
     let statements: Vec<_> = (0..1 + random.below(8))
         .map(|_| statement(random, target))
@@ -261,13 +260,13 @@ pub fn throw(random: &mut Random, target: &mut Target, tally: &mut Tally) -> Res
     code.extend(EXIT);
 
     let mut load = RawCall::load(SOCKET_FILTER, &code);
-    // SAFETY: the call's addresses are of its own memory, which is as long as the attributes say.
+    // SAFETY: the call's addresses are in its own memory, which is as long as the attributes say.
     let loaded = unsafe { load.make() };
     let errno = loaded.err().unwrap_or(0);
     let Some(flaw) = flaw else {
-        tally.count("sound program", errno);
-        let fd = loaded.map_err(|errno| anyhow!("a sound program: errno {errno}"))?;
-        // SAFETY: the call has just made this descriptor for us.
+        tally.count("valid program", errno);
+        let fd = loaded.map_err(|errno| anyhow!("a valid program: errno {errno}"))?;
+        // SAFETY: the call has just returned this descriptor; nobody else has it.
         let program = unsafe { OwnedFd::from_raw_fd(fd as i32) };
         return run(program, &statements, target);
     };

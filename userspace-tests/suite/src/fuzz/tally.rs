@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Counts of what was thrown, by its kind and its result.
+//! Counts of calls and programs, by kind and result.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,7 +12,7 @@ impl Tally {
         *self.0.entry(what).or_default().entry(errno).or_default() += 1;
     }
 
-    /// How often `what` had success, and how often not.
+    /// How often `what` succeeded, and how often it failed.
     pub fn of(&self, what: &str) -> (u64, u64) {
         let results = self.0.get(what);
         let all: u64 = results.map_or(0, |results| results.values().sum());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map under test beside its model.
+//! A map under test, with its model.
 
 use anyhow::{Context, Result};
 use raw_bpf::RawMap;
@@ -21,8 +21,8 @@ pub struct Target {
     pub frozen: bool,
 }
 
-/// Small maps: they are full at times, and their whole content is soon compared.
-/// But one is never full.
+/// Small maps, which are full at times, and whose whole content is quickly compared; but one is
+/// never full.
 const SHAPES: [Shape; 5] = [
     shape(4, 8, 40),
     shape(4, 100, 200),
@@ -55,7 +55,8 @@ impl Target {
         })
     }
 
-    /// The walk ends, finds what the model has, and every value by its key.
+    /// Checks that the walk ends, finds what the model has, and that a lookup finds every value by
+    /// its key.
     pub fn check(&self) -> Result<()> {
         let keys = self.model.keys().into_iter();
         let want: Result<Content, i32> = keys

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BPF_F_RDONLY and BPF_F_WRONLY for userspace, and their twins for programs.
+//! BPF_F_RDONLY and BPF_F_WRONLY for userspace, and their counterparts for programs.
 
 use std::{io, os::fd::OwnedFd};
 
@@ -109,8 +109,8 @@ fn refused_reads(map: &RawMap, key: &[u8]) -> Result<()> {
     check::errno(map.lookup_batch(None, 1).result, EPERM, "lookup batch")
 }
 
-/// What the verifier says to the programs of bpf/access.bpf.c: yes, or a line
-/// that forbids to read or to write.
+/// The verifier's verdict on the programs of bpf/access.bpf.c: accepted, or a line that forbids
+/// reading or writing.
 fn programs(on: Type) -> Result<()> {
     const YES: &str = "";
     const READ: &str = "read from map forbidden";
@@ -156,7 +156,7 @@ fn programs(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// Flags for programs do not bind userspace, and what is allowed has its effect.
+/// Flags for programs do not restrict userspace, and what is allowed takes effect.
 fn programs_and_userspace(on: Type) -> Result<()> {
     let key = v4([10, 1, 0, 0], 16);
     let loaded = |flags| -> Result<(RawMap, Object)> {

@@ -21,7 +21,7 @@ pub const TESTS: &[Test] = &[
 
 type Change = fn(&mut MapAttr);
 
-/// What the creation gave, and the log.
+/// The result of the creation, and the log.
 fn logged(attr: &MapAttr) -> Result<(io::Result<OwnedFd>, String)> {
     let mut log = [0xff; 200];
     let (result, size) = sys::map::create_logged(attr, 1, &mut log);
@@ -39,7 +39,7 @@ fn logged(attr: &MapAttr) -> Result<(io::Result<OwnedFd>, String)> {
 
 fn names_the_attribute(on: Type) -> Result<()> {
     let rows: &[(&str, i32, &str, Change)] = &[
-        ("behind the last attribute", EINVAL, "attr", |a| {
+        ("a byte after the last attribute", EINVAL, "attr", |a| {
             a.unknown = 1
         }),
         ("map_extra", EINVAL, "map_extra", |a| a.map_extra = 1),
@@ -79,10 +79,10 @@ fn names_the_attribute(on: Type) -> Result<()> {
 
     let (result, log) = logged(&maps::attr(on, IPV4))?;
     check::ok(result, "good attributes")?;
-    check::equal(log, String::new(), "nothing to say of them")
+    check::equal(log, String::new(), "the log is empty")
 }
 
-/// Linux gives the ops of a map type no log to write to.
+/// Linux passes no log to the ops of a map type.
 fn empty(on: Type) -> Result<()> {
     let rows: &[(&str, Change)] = &[
         ("max_entries", |a| a.max_entries = 0),
@@ -117,6 +117,6 @@ fn bad_buffers(on: Type) -> Result<()> {
     check::equal(
         size as usize,
         "Invalid map_extra.\n\0".len(),
-        "the size that it takes",
+        "the size that is needed",
     )
 }

@@ -63,15 +63,15 @@ fn refused(on: Type) -> Result<()> {
         ("btf_vmlinux_value_type_id", EINVAL, |a| {
             a.btf_vmlinux_value_type_id = 1
         }),
-        ("BTF types with a descriptor that is none", EBADF, |a| {
+        ("BTF types with a bad descriptor", EBADF, |a| {
             a.btf_fd = 1 << 20;
             a.btf_key_type_id = 1;
             a.btf_value_type_id = 1;
         }),
-        ("a value behind the last attribute", EINVAL, |a| {
+        ("a value after the last attribute", EINVAL, |a| {
             a.unknown = 1
         }),
-        ("a token's descriptor that is none", EBADF, |a| {
+        ("a bad token descriptor", EBADF, |a| {
             a.map_flags |= F_TOKEN_FD;
             a.map_token_fd = 1 << 20;
         }),
@@ -88,7 +88,7 @@ fn refused(on: Type) -> Result<()> {
         ("a hash's size without a hash", EINVAL, |a| {
             a.excl_prog_hash_size = 32
         }),
-        ("a hash at an address of nobody", EFAULT, |a| {
+        ("a hash at an unmapped address", EFAULT, |a| {
             a.excl_prog_hash = 8;
             a.excl_prog_hash_size = 32;
         }),
@@ -154,7 +154,7 @@ fn unknown_flags(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// A map made for one program, known by its hash, is refused to another one.
+/// A map that is reserved for one program, by its hash, is refused to others.
 fn exclusive(on: Type) -> Result<()> {
     let mut attr = maps::attr(on, IPV4);
     attr.excl_prog_hash = HASH.as_ptr() as u64;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) with addresses, descriptors and sizes that are wrong: each gives its
-//! errno, and the map is as it was.
+//! bpf(2) with wrong addresses, descriptors and sizes: each gives its errno, and the map stays
+//! unchanged.
 
 use std::{fs::File, io, mem, os::fd::AsRawFd};
 
@@ -51,19 +51,19 @@ struct Batch {
     flags: u64,
 }
 
-/// Any bpf(2) call: whatever it says, the kernel checks it.
+/// Any bpf(2) call: the kernel checks whatever is passed.
 fn call<A>(cmd: bpf_cmd, attr: &mut A) -> io::Result<i64> {
     call_at(cmd, (&raw mut *attr) as u64, mem::size_of::<A>())
 }
 
 fn call_at(cmd: bpf_cmd, attr: u64, size: usize) -> io::Result<i64> {
-    // SAFETY: the callers give addresses of their own live buffers, or ones
-    // where this process has nothing that could be overwritten.
+    // SAFETY: the callers pass addresses of their own live buffers, or ones where this process has
+    // nothing that could be overwritten.
     unsafe { raw_call::bpf(cmd as u32, attr, size) }.map_err(io::Error::from_raw_os_error)
 }
 
-/// Addresses where nothing of this process is: null, an unmapped page, a bit
-/// pattern that is no address, and one of the kernel's.
+/// Addresses without memory of this process: null, an unmapped page, a bit pattern that is not an
+/// address, and a kernel address.
 const NOWHERE: [u64; 4] = [0, 8, 1 << 63, 0xffff_ffff_8100_0000];
 
 /// A map with one prefix.
@@ -117,7 +117,7 @@ fn packed_keys(count: u8) -> Vec<u8> {
     (0..count).flat_map(|n| v4([10, n, 0, 0], 16)).collect()
 }
 
-/// The kernel says in `count` how many elements it dealt with before the fault.
+/// The kernel returns in `count` how many elements it processed before the fault.
 fn batches(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let keys = packed_keys(8);

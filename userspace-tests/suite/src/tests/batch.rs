@@ -57,7 +57,7 @@ fn update_stops(on: Type) -> Result<()> {
     check::equal(batch.count, 6, "six were done")?;
     check::equal(map.keys(20)?.len(), 6, "and are there")?;
 
-    // Elements of a batch know BPF_F_LOCK alone, and that wants a lock in the value.
+    // The only element flag of a batch is BPF_F_LOCK, which requires a lock in the value.
     for flags in [NOEXIST, EXIST, 4] {
         let flag = map.update_batch(&elements(10), flags);
         check::errno(flag.result, EINVAL, &format!("element flags {flags}"))?;
@@ -105,7 +105,7 @@ fn lookup(on: Type) -> Result<()> {
     check::errno(empty.lookup_batch(None, 4).result, ENOENT, "an empty map")
 }
 
-/// A cursor is any key, in the map or not: what follows it in the map's order comes next.
+/// A cursor may be any key, in the map or not: what follows it in the map's order comes next.
 fn cursors(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let mut all = elements(10);
@@ -133,7 +133,7 @@ fn cursors(on: Type) -> Result<()> {
     check::equal(
         next.elements,
         all[4..8].to_vec(),
-        "the cursor's prefix was deleted, and the walk goes on",
+        "the cursor's prefix was deleted, and the walk continues",
     )?;
     map.update(&v4([10, 4, 128, 0], 17), &value(4), ANY)?;
     let batch = map.lookup_batch(Some(&all[2].0), 1);
@@ -144,7 +144,7 @@ fn cursors(on: Type) -> Result<()> {
     )
 }
 
-/// Each element is inserted again, shifted, as soon as a batch has brought it.
+/// Each element is inserted again, shifted, as soon as a batch has returned it.
 fn walk_while_changing(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let all = elements(200);
@@ -208,7 +208,7 @@ fn lookup_and_delete(on: Type) -> Result<()> {
     check::equal(rest.elements, all[4..].to_vec(), "the other six")?;
     check::errno(map.next_key(None), ENOENT, "the map is empty")?;
 
-    // More than is read at once.
+    // More than are read at once.
     let many = Shape {
         max_entries: 65_536,
         ..IPV4
@@ -228,7 +228,7 @@ fn lookup_and_delete(on: Type) -> Result<()> {
 
     let cmd = bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
     let mut call = RawCall::batch(cmd, map.fd(), &[0; 8], &[0; 8], &[], 1).put64(24, 0);
-    // SAFETY: the call's memory holds what its addresses point to, but for a null one.
+    // SAFETY: the call's memory holds what its addresses point to, except for a null one.
     check::equal(unsafe { call.make() }, Err(EFAULT), "no room for its value")?;
     check::errno(map.next_key(None), ENOENT, "it is lost")
 }

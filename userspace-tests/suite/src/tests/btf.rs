@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BTF types of keys and values: what is taken, what is refused.
+//! BTF types of keys and values: which are accepted, which are refused.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -35,7 +35,7 @@ fn accepted(on: Type) -> Result<()> {
 fn refused(on: Type) -> Result<()> {
     let btf = sys::prog::load_btf(&btf_blob::blob())?;
     for (what, key, value, errno) in [
-        ("a key that is no struct", U64, U64, EINVAL),
+        ("a key that is not a struct", U64, U64, EINVAL),
         ("a value's type without a key's", 0, U64, EINVAL),
         ("a key of another size", U32, U64, EINVAL),
         ("a value of another size", KEY, U32, EINVAL),
@@ -52,7 +52,7 @@ fn refused(on: Type) -> Result<()> {
 }
 
 fn descriptors(on: Type) -> Result<()> {
-    /// The kernel's own BTF is the first that it made.
+    /// The kernel's own BTF is the first one.
     const VMLINUX: u32 = 1;
     let vmlinux = sys::prog::btf_fd_by_id(VMLINUX)?;
     let map = maps::create(on, IPV4)?;

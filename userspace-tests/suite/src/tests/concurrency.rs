@@ -23,7 +23,7 @@ use crate::{
 pub const TESTS: &[Test] = &[Test::both("concurrency_of_two_threads", two_threads)];
 
 const TIME: Duration = Duration::from_secs(2);
-/// Longer than a machine word: a torn replacement would show.
+/// Longer than a machine word, so that a torn replacement would be seen.
 const SHAPE: Shape = Shape {
     data: 4,
     value: 64,
@@ -31,8 +31,8 @@ const SHAPE: Shape = Shape {
 };
 const FIRST_SHARED: u8 = 100;
 
-/// Each thread owns the prefixes below its number and keeps a model of them;
-/// both fight over those below 100. Every value is one number eight times.
+/// Each thread owns the prefixes below its number and keeps a model of them; both write to those
+/// below 100. Every value is one number, repeated eight times.
 fn two_threads(on: Type) -> Result<()> {
     let map = maps::create(on, SHAPE)?;
     let barrier = Barrier::new(2);
@@ -53,7 +53,7 @@ fn two_threads(on: Type) -> Result<()> {
     let walked = map.keys(2 * SHAPE.max_entries as usize)?;
     for (model, own) in models.iter().zip([1, 2]) {
         let owned: Vec<_> = walked.iter().filter(|key| key[4] == own).cloned().collect();
-        check::equal(owned, model.keys(), "a thread's own prefixes, after all")?;
+        check::equal(owned, model.keys(), "a thread's own prefixes at the end")?;
         for key in model.keys() {
             check::equal(
                 map.lookup(&key, 0).ok(),
@@ -99,7 +99,8 @@ fn work(map: &RawMap, own: u8) -> Result<Model> {
             is_whole(value)?;
         }
         if got == Err(ETIMEDOUT) {
-            // The lock gave up: a virtual CPU may be away that long. Nothing has changed then.
+            // The lock timed out, because a virtual CPU can be descheduled that long. Nothing has
+            // changed then.
             continue;
         }
         if shared {
@@ -117,7 +118,7 @@ fn work(map: &RawMap, own: u8) -> Result<Model> {
             check::equal(
                 got,
                 want,
-                &format!("operation {operation} on {key:?}, which is mine"),
+                &format!("operation {operation} on {key:?}, which this thread owns"),
             )?;
         }
     }

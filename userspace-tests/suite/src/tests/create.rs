@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Making a map, by aya's map API and from an ELF object; its id, info, fdinfo.
+//! Creating a map, by aya's map API and from an ELF object; its id, info, fdinfo.
 
 use std::{
     collections::HashSet,
@@ -48,7 +48,7 @@ fn by_aya(on: Type) -> Result<()> {
     check::equal(
         trie.get(&key(32, [10, 2, 2, 3]), 0)?,
         1,
-        "10.2.2.3 is in 10/8 alone",
+        "10.2.2.3 is only in 10/8",
     )?;
 
     let walked: Vec<_> = trie
@@ -68,7 +68,7 @@ fn by_aya(on: Type) -> Result<()> {
 fn from_object(on: Type) -> Result<()> {
     let mut loader = Loader::new();
     if !on.is_mtrie() {
-        // Without this the loader asks the kernel's BTF, which is what the other half tests.
+        // Without this the loader reads the kernel's BTF, which the run on LPM_MTRIE tests.
         loader = loader.lpm_type(on.map_type());
     }
     let object = loader.load(objects::SHARED)?;
@@ -105,7 +105,7 @@ fn id(on: Type) -> Result<()> {
     let id = sys::map::info(map.fd())?.id;
     check::holds(
         ids()?.contains(&id),
-        "BPF_MAP_GET_NEXT_ID comes by the map's id",
+        "BPF_MAP_GET_NEXT_ID returns the map's id",
     )?;
 
     let other = maps::create(on, IPV4)?;
@@ -127,14 +127,10 @@ fn id(on: Type) -> Result<()> {
         "one descriptor keeps the map",
     )?;
     drop(again);
-    wait::until("the id to be gone with the last descriptor", || {
+    wait::until("the id to be removed with the last descriptor", || {
         Ok(sys::map::fd_by_id(id).is_err())
     })?;
-    check::errno(
-        sys::map::fd_by_id(id),
-        ENOENT,
-        "the id of a map that is gone",
-    )
+    check::errno(sys::map::fd_by_id(id), ENOENT, "the id of a freed map")
 }
 
 fn unique_ids(on: Type) -> Result<()> {
@@ -155,7 +151,7 @@ fn unique_ids(on: Type) -> Result<()> {
             "the id opens its map",
         )?;
     }
-    check::errno(sys::map::next_id(u32::MAX), EINVAL, "an id that cannot be")
+    check::errno(sys::map::next_id(u32::MAX), EINVAL, "an impossible id")
 }
 
 pub(super) fn ids() -> Result<Vec<u32>> {
@@ -216,7 +212,7 @@ fn fdinfo(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// LPM_TRIE counts elements alone, so an empty one says 0: not a thing to keep.
+/// LPM_TRIE counts only elements, so an empty one reports 0, which LPM_MTRIE does not copy.
 fn memory(on: Type) -> Result<()> {
     const PREFIXES: u32 = 1000;
     let map = maps::create(on, IPV4)?;

@@ -43,8 +43,8 @@ fn random_streams(on: Type, spread: Spread) -> Result<()> {
     let seed = announce_seed()?;
     let steps = random::steps()?;
     for data in [1, 4, 8, 16, 33, 256] {
-        // A map that is full most of the time, and two that never are: one whose values are stored in
-        // place, one whose are not.
+        // A map that is full most of the time, and two that never are: one whose values are
+        // replaced in place, and one whose values are not.
         for (max_entries, value) in [(20, 12), (MANY - 1, 8), (MANY, 33)] {
             let shape = Shape {
                 data,
@@ -58,7 +58,7 @@ fn random_streams(on: Type, spread: Spread) -> Result<()> {
     Ok(())
 }
 
-/// The seed, once it is on the screen: the machine may die in the test.
+/// Prints the seed before it returns it, because the machine may crash in the test.
 fn announce_seed() -> Result<u64> {
     let seed = random::seed()?;
     print!("seed {seed} ... ");

@@ -93,7 +93,7 @@ fn lookup(on: Type) -> Result<()> {
     check::errno(
         map.lookup(&v4([11, 0, 0, 0], 8), 0),
         ENOENT,
-        "a prefix beside it",
+        "a neighbouring prefix",
     )?;
     check::errno(
         map.lookup(&v4([10, 0, 0, 0], 7), 0),
@@ -164,12 +164,12 @@ fn full_map(on: Type) -> Result<()> {
     check::errno(
         map.update(&key(3), &value(3), EXIST),
         ENOENT,
-        "BPF_EXIST asks first",
+        "BPF_EXIST is checked first",
     )?;
     check::errno(
         map.update(&key(2), &value(3), NOEXIST),
         EEXIST,
-        "BPF_NOEXIST asks first",
+        "BPF_NOEXIST is checked first",
     )?;
     check::ok(
         map.update(&key(2), &value(9), ANY),
@@ -213,7 +213,7 @@ fn host_bits(on: Type) -> Result<()> {
     check::equal(
         map.lookup(&v4([10, 9, 9, 9], 32), 0)?,
         value(1),
-        "the prefix alone decides",
+        "only the prefix decides",
     )?;
     check::errno(
         map.update(&v4([10, 9, 9, 9], 8), &value(2), NOEXIST),
@@ -244,7 +244,7 @@ fn lookup_and_delete(on: Type) -> Result<()> {
     check::errno(
         map.lookup_and_delete(&v4([10, 0, 0, 0], 33), 0),
         EINVAL,
-        "a length that cannot be",
+        "an impossible length",
     )?;
     for flags in [1, LOCK, 1 << 32] {
         let why = format!("flags {flags:#x}");
@@ -256,7 +256,7 @@ fn lookup_and_delete(on: Type) -> Result<()> {
     check::errno(map.lookup_and_delete(&long, 0), ENOENT, "it is gone")?;
     let cmd = bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_ELEM;
     let mut call = RawCall::element(cmd, map.fd(), &short, &[]);
-    // SAFETY: the call's memory holds what its addresses point to, but for a null one.
+    // SAFETY: the call's memory holds what its addresses point to, except for a null one.
     check::equal(unsafe { call.make() }, Err(EFAULT), "no room for the value")?;
     check::errno(map.next_key(None), ENOENT, "it is lost, and the map empty")
 }

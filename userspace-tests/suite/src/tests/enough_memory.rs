@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! bpf(2) never fails for memory while the machine has plenty, also next to
-//! programs on all CPUs that take what is at hand without waiting.
+//! bpf(2) never fails for lack of memory while the machine has plenty, even while programs on all
+//! CPUs take whatever is available without waiting.
 //!
 //! LPM_MTRIE_FILL sets the number of prefixes.
 
@@ -34,7 +34,7 @@ pub const TESTS: &[Test] = &[
     }),
 ];
 
-/// As free as the machine must be for a refusal to be wrong.
+/// The free memory above which a refusal is wrong.
 const PLENTY: u64 = 256 << 20;
 const BATCH: u32 = 10_000;
 
@@ -74,7 +74,7 @@ fn one_by_one(map: &RawMap, mut numbers: std::ops::Range<u32>) -> Result<()> {
     })
 }
 
-/// `write` puts all prefixes there, while programs on all CPUs replace values.
+/// `write` inserts all prefixes, while programs on all CPUs replace values.
 fn filled(on: Type, write: fn(&RawMap, std::ops::Range<u32>) -> Result<()>) -> Result<()> {
     let object = Loader::new()
         .lpm_type(on.map_type())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every allocation and user copy of every command on elements fails once: the
-//! command has done its work, or says ENOMEM or EFAULT and has changed nothing.
-//! A batch has done its first elements, each of them whole.
+//! Every allocation and user copy of every command on elements fails once: the command has done its
+//! work, or returns ENOMEM or EFAULT and has changed nothing. A batch has processed its first
+//! elements, each of them completely.
 
 use std::time::{Duration, Instant};
 
@@ -34,17 +34,18 @@ macro_rules! test {
 pub(super) type Address = ([u8; 4], u32);
 
 pub(super) const EIGHT: Address = ([10, 0, 0, 0], 8);
-/// Two beside each other in a node, and one far below it.
+/// Two neighbours in a node, and one far below it.
 pub(super) const THREE: [Address; 3] = [EIGHT, ([10, 64, 0, 0], 10), ([10, 1, 2, 3], 32)];
 pub(super) const NONE: [Address; 0] = [];
-/// Values that are stored in place, and values that take a new entry.
+/// A size of values that are replaced in place, and one of values that take a new entry.
 const SMALL: Shape = shape(8, 100);
 const LARGE: Shape = shape(200, 100);
-/// As many siblings as a node of each kind has at most, see docs/node-layout.md; the largest has any.
+/// The largest number of siblings in a node of each kind, see docs/node-layout.md; the largest kind
+/// has no limit.
 pub(super) const SIX: [Address; 6] = siblings();
 pub(super) const FIFTY_FIVE: [Address; 55] = siblings();
 pub(super) const MORE: [Address; 56] = siblings();
-/// It is no sibling yet.
+/// It is not a sibling yet.
 pub(super) const ONE_MORE: Address = ([10, 200, 0, 0], 16);
 
 const fn siblings<const N: usize>() -> [Address; N] {
@@ -135,7 +136,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("faults_in_delete_batch", |on| {
         one_batch(on, BPF_MAP_DELETE_BATCH, &IN_BATCH)
     }),
-    // What was deleted is lost if it cannot be copied.
+    // Deleted elements are lost if they cannot be copied.
     Test::mtrie("faults_in_lookup_and_delete_batch", |on| {
         one_batch(on, BPF_MAP_LOOKUP_AND_DELETE_BATCH, &IN_BATCH)
     }),
@@ -154,7 +155,7 @@ fn delete(map: &RawMap, address: Address) -> RawCall {
     RawCall::element(BPF_MAP_DELETE_ELEM, map.fd(), &key(address), &[])
 }
 
-/// What the batches are about; they split, grow and shrink nodes.
+/// The elements of the batches, which split, grow and shrink nodes.
 const IN_BATCH: [Address; 4] = [
     ([10, 64, 0, 0], 10),
     ([10, 1, 2, 3], 32),
@@ -175,7 +176,7 @@ fn batch(cmd: bpf_cmd, map: &RawMap, count: usize) -> RawCall {
     )
 }
 
-/// A map as it was, or should be: what it holds, what memory it says, whether it is frozen.
+/// The state of a map: its content, the memory that it reports, whether it is frozen.
 #[derive(PartialEq)]
 pub(super) struct State {
     pub(super) content: Content,
@@ -192,8 +193,8 @@ impl State {
         })
     }
 
-    /// As [`of`](Self::of), once nothing waits for readers any more: for longer than a grace period
-    /// usually takes, the memory has not changed.
+    /// As [`of`](Self::of), once nothing waits for readers any more: the memory has not changed for
+    /// longer than a grace period usually takes.
     pub(super) fn settled(map: &RawMap) -> Result<Self> {
         let (mut memory, mut since) = (0, Instant::now());
         wait::until("the memory of removed nodes", || {
@@ -210,7 +211,7 @@ impl State {
 pub(super) fn prepared(on: Type, shape: Shape, present: &[Address]) -> Result<RawMap> {
     let map = maps::create(on, shape)?;
     let value = vec![0x11; shape.value as usize];
-    // A deletion first: it brings the batch of retired objects, which stays.
+    // A deletion first, which allocates the batch of retired objects, which stays.
     let elsewhere = v4([99, 0, 0, 0], 8);
     map.update(&elsewhere, &value, ANY)?;
     map.delete(&elsewhere)?;
@@ -220,8 +221,8 @@ pub(super) fn prepared(on: Type, shape: Shape, present: &[Address]) -> Result<Ra
     Ok(map)
 }
 
-/// The call on maps made anew, with one fault after the other, until it had none.
-/// `states[k]`: after the first `k` parts of its work.
+/// Makes the call on fresh maps, with a fault at each possible place in turn, until there is none.
+/// `states[k]` is the state after the first `k` parts of its work.
 fn every_fault(
     new: impl Fn() -> Result<RawMap>,
     call: impl Fn(&RawMap) -> RawCall,
@@ -231,16 +232,24 @@ fn every_fault(
     for nth in 1.. {
         let map = new()?;
         let mut call = call(&map);
-        // SAFETY: the call's addresses are of its own memory, which has the map's sizes.
+        // SAFETY: the call's addresses are in its own memory, which has the map's sizes.
         let (result, hit) = injection.at(nth, || unsafe { call.make() })?;
         let why = || format!("fault {nth} (met: {hit}), result {result:?}");
 
         let now = State::of(&map).with_context(why)?;
         match result {
-            Ok(_) => ensure!(states.last() == Some(&now), "{}: it is not done", why()),
+            Ok(_) => ensure!(
+                states.last() == Some(&now),
+                "{}: it has not done its work",
+                why()
+            ),
             Err(errno) => {
                 ensure!(hit && [ENOMEM, EFAULT].contains(&errno), "{}", why());
-                ensure!(states.contains(&now), "{}: it is half done", why());
+                ensure!(
+                    states.contains(&now),
+                    "{}: it has done half of its work",
+                    why()
+                );
             }
         }
         if !hit {
@@ -248,7 +257,7 @@ fn every_fault(
             return Ok(());
         }
     }
-    unreachable!("a call without end")
+    unreachable!("a call with an endless number of faults")
 }
 
 /// A call that does one thing or nothing.

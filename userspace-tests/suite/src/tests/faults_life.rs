@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every allocation and user copy of the calls that make, find and use a map
-//! fails once: each gives what it should, or an errno and nothing else; no
-//! descriptor, id, pin, reference or memory is left behind.
+//! Every allocation and user copy of the calls that create, find and use a map fails once: each
+//! call succeeds, or gives an errno and nothing else; no descriptor, id, pin, reference or memory
+//! is leaked.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("faults_leave_nothing_to_kmemleak", nothing_to_kmemleak),
 ];
 
-/// What every call may say, and what some say besides: a pin has no inode (ENOSPC), the
+/// The errnos of every call, and those that some calls add: a pin has no inode (ENOSPC), the
 /// verifier lacks something (EINVAL), there is no machine code for a program (ENOTSUPP).
 const USUAL: &[i32] = &[ENOMEM, EFAULT];
 const OF_PIN: &[i32] = &[ENOMEM, EFAULT, ENOSPC];
@@ -51,8 +51,8 @@ fn open_files() -> Result<usize> {
     Ok(fs::read_dir("/proc/self/fd")?.count())
 }
 
-/// The call, which answers with a descriptor or 0, with one fault after the other;
-/// `done` looks at what it gave. Without success, no descriptor and no map is left.
+/// Makes the call, which returns a descriptor or 0, with a fault at each possible place in turn;
+/// `done` checks a success. After a failure, no descriptor and no map may be left.
 fn every_fault(
     errnos: &[i32],
     mut call: impl FnMut() -> RawCall,
@@ -62,7 +62,8 @@ fn every_fault(
     let before = (open_files()?, ids()?.len());
     for nth in 1.. {
         let mut call = call();
-        // SAFETY: the call's addresses are of its own memory, which is as long as the attributes say.
+        // SAFETY: the call's addresses are in its own memory, which is as long as the attributes
+        // say.
         let (result, hit) = injection.at(nth, || unsafe { call.make() })?;
         let why = || format!("fault {nth} (met: {hit}), result {result:?}");
         if let Err(errno) = result {
@@ -75,12 +76,12 @@ fn every_fault(
             return Ok(());
         }
     }
-    unreachable!("a call without end")
+    unreachable!("a call with an endless number of faults")
 }
 
-/// Takes the descriptor that a call answered with.
+/// Takes the descriptor that a call returned.
 fn taken(result: i64) -> OwnedFd {
-    // SAFETY: the call has just made this descriptor for us.
+    // SAFETY: the call has just returned this descriptor; nobody else has it.
     unsafe { OwnedFd::from_raw_fd(result as i32) }
 }
 
@@ -165,8 +166,8 @@ const SOCKET_FILTER: u32 = 1;
 fn program_load(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let program = [load_map(R1, map.fd()), set(R0, 0), EXIT.to_vec()].concat();
-    // The first program of all makes the kernel parse its own types, once for ever.
-    // SAFETY: as in `every_fault`.
+    // The very first program makes the kernel parse its own types, which it does only once. SAFETY:
+    // as in `every_fault`.
     let first = unsafe { RawCall::load(SOCKET_FILTER, &program).make() };
     drop(first.map(taken));
     every_fault(
@@ -184,7 +185,7 @@ fn program_load(on: Type) -> Result<()> {
     kernel_module::wait_for(0)
 }
 
-/// One leaked entry for each refused update would show: each is nearly a page.
+/// One leaked entry for each refused update would be noticed, since each is nearly a page.
 fn nothing_charged(on: Type) -> Result<()> {
     const ROUNDS: u32 = 25;
     let cgroup = MemoryCgroup::new("suite_faults")?;
@@ -212,7 +213,8 @@ fn nothing_charged(on: Type) -> Result<()> {
     cgroup.given_back(slab)
 }
 
-/// Entries and nodes are hidden from kmemleak, maps and all that bpf(2) makes are not.
+/// Entries and nodes are hidden from kmemleak; maps and everything else that bpf(2) allocates are
+/// not.
 fn nothing_to_kmemleak(_: Type) -> Result<()> {
     check::holds(kmemleak_finds_nothing()?, "this kernel has kmemleak")
 }

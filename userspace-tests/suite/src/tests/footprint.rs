@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What maps with little in them take, by their own account and by the machine's: nothing that
-//! depends on what they were made for.
+//! The memory of maps with few entries, as they report it and as the machine does: it does not
+//! depend on max_entries.
 
 use anyhow::{Context, Result};
 use raw_bpf::RawMap;
@@ -24,7 +24,7 @@ const KIB: u64 = 1 << 10;
 const EMPTY_MOST: u64 = 4 * KIB;
 const ONE_ENTRY_MOST: u64 = 8 * KIB;
 const MAPS: u64 = 200;
-/// What the machine's account changes by meanwhile, at most: its CPUs keep pages at hand.
+/// How much the machine's figures may change for other reasons: its CPUs cache pages.
 const NOISE: u64 = 2048 * KIB;
 
 fn made_for(max_entries: u32) -> Shape {
@@ -67,10 +67,10 @@ fn many(on: Type) -> Result<()> {
     let taken = available_before.saturating_sub(available()?);
     let mut reported = 0;
     for map in &maps {
-        reported += field(map, "memlock").context("a map's own account")?;
+        reported += field(map, "memlock").context("a map's own figure")?;
     }
     print!(
-        "a map: {} bytes by its own account, {} of slab, {} of what was available ... ",
+        "per map: {} bytes by its own figure, {} of slab, {} of available memory ... ",
         reported / MAPS,
         used / MAPS,
         taken / MAPS

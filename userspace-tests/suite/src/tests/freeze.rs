@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! BPF_MAP_FREEZE: userspace reads on and writes no more.
+//! BPF_MAP_FREEZE: userspace can still read, but no longer write.
 
 use std::{fs, os::fd::AsRawFd};
 

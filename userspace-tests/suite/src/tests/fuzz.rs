@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The fuzzer: random calls and random programs on maps of the type, each held
-//! against a model. src/fuzz/ has its parts.
+//! The fuzzer: random calls and random programs on maps of the type, each compared with a model.
+//! src/fuzz/ has its parts.
 //!
-//! The seed is new in every run and printed; LPM_MTRIE_SEED repeats one.
-//! LPM_MTRIE_FUZZ_SECONDS makes it go on for so long, instead of a fixed number
-//! of rounds, which LPM_MTRIE_STEPS makes fewer for kernels that check a lot.
+//! The seed is new in every run and printed; LPM_MTRIE_SEED repeats one. LPM_MTRIE_FUZZ_SECONDS
+//! sets a duration instead of a fixed number of rounds, which LPM_MTRIE_STEPS reduces for slow
+//! debug kernels.
 
 use std::{
     io::{self, Write},
@@ -22,9 +22,9 @@ use crate::{
 
 pub const TESTS: &[Test] = &[Test::mtrie("fuzz", fuzz)];
 
-/// So few that every kind of call is still accepted and refused.
+/// The fewest with which every kind of call is still both accepted and refused.
 const LEAST_ROUNDS: u64 = 10;
-/// Of the steps of the other random test.
+/// How many of LPM_MTRIE_STEPS make a round.
 const STEPS_PER_ROUND: u64 = 25;
 const CALLS: usize = 200;
 const PROGRAMS: usize = 10;
@@ -39,7 +39,7 @@ fn fuzz(on: Type) -> Result<()> {
     let mut calls = Calls::new()?;
     let mut rounds = 0;
     while seconds.map_or(rounds < bound, |seconds| start.elapsed() < seconds) {
-        // A failure needs its own round alone to come again.
+        // To reproduce a failure, its own round is enough.
         let round = seed.wrapping_add(rounds);
         one_round(on, round, &mut calls)
             .with_context(|| format!("LPM_MTRIE_SEED={round}\n{}", calls.tally))?;
@@ -51,7 +51,7 @@ fn fuzz(on: Type) -> Result<()> {
         let (good, refused) = calls.tally.of(what);
         check::holds(good > 0 && refused > 0, &format!("{what}: both results"))?;
     }
-    let (accepted, _) = calls.tally.of("sound program");
+    let (accepted, _) = calls.tally.of("valid program");
     let (_, refused) = calls.tally.of("flawed program");
     check::holds(accepted > 0 && refused > 0, "programs of both kinds")
 }
@@ -77,7 +77,7 @@ fn one_round(on: Type, seed: u64, calls: &mut Calls) -> Result<()> {
     }
     for step in 0..LIVES {
         life::throw(on, &mut random, &mut target, &mut calls.tally)
-            .with_context(|| format!("call {step} on maps as such"))?;
+            .with_context(|| format!("call {step} on whole maps"))?;
     }
     target.check().context("at the end of a round")
 }

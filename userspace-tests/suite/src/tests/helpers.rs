@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Helpers that the type does not support: rejected at load, and the log says why.
+//! Helpers that the type does not support are rejected at load, and the log says why.
 
 use anyhow::{Result, bail};
 use libc::EINVAL;
@@ -13,7 +13,7 @@ use crate::{
 
 pub const TESTS: &[Test] = &[Test::mtrie("helpers_refused", refused)];
 
-/// What the verifier says of a helper before it asks the map's type.
+/// The verifier's messages about helpers that it rejects before it looks at the map's type.
 const SAID_EARLIER: [(&str, &str); 1] = [("tail_call", "expected prog array map for tail call")];
 
 fn refused(on: Type) -> Result<()> {

@@ -29,8 +29,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("inner_of_the_other_type_is_refused", other_type),
 ];
 
-/// The outer maps of bpf/inner.bpf.c, the programs that go through them, and
-/// the keys that these use.
+/// The outer maps of bpf/inner.bpf.c, the programs that use them, and the keys of these.
 const OUTER: [(&str, &str, u32); 2] = [
     ("in_array", "through_array", 1),
     ("in_hash", "through_hash", 77),
@@ -85,7 +84,7 @@ fn used(on: Type) -> Result<()> {
         drop(inner);
         check::equal(run()?, 5, "the outer map keeps it")?;
         outer.delete(&key.to_ne_bytes())?;
-        check::equal(run()?, -1, "out again")?;
+        check::equal(run()?, -1, "removed again")?;
     }
     Ok(())
 }
@@ -96,7 +95,7 @@ fn replaced(on: Type) -> Result<()> {
         let outer = RawMap::new(object.map(outer_name)?.fd())?;
         let program = object.load_program(program)?;
         for number in 1..20u64 {
-            // The one before loses its last reference here.
+            // The previous one loses its last reference here.
             put(&outer, key, filled(on, number)?.fd())?;
             let retval = program.test_run(&[0; 64])?.retval;
             check::equal(u64::from(retval), number, "the newest inner map answers")?;
@@ -105,7 +104,7 @@ fn replaced(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// One CPU runs the program while another replaces the inner map under it.
+/// One CPU runs the program while another replaces the inner map.
 fn replaced_in_use(on: Type) -> Result<()> {
     const MAPS: u64 = 100;
     let object = load(on)?;

@@ -2,10 +2,10 @@
 //! Sleepable programs that reach the map as an inner map, while other CPUs
 //! delete and reinsert: a value that they hold never becomes another key's.
 //!
-//! Each round a program (bpf/inner_sleepable.bpf.c) holds all values and sleeps
-//! for a page that is missing; the page comes when every prefix has been deleted
-//! and inserted again, and grace periods of RCU have passed. In the end the
-//! outer map lets go of the inner one, and only the program has it.
+//! In each round a program (bpf/inner_sleepable.bpf.c) holds all values and sleeps until a missing
+//! page is supplied; that happens when every prefix has been deleted and inserted again, and grace
+//! periods of RCU have passed. In the end the outer map drops the inner one, and only the program
+//! holds it.
 
 use std::{
     os::fd::{AsFd, AsRawFd},
@@ -68,7 +68,7 @@ fn held(on: Type) -> Result<()> {
     check::equal(mtrie, 0, "rounds in which a value was another key's")
 }
 
-/// In how many of so many rounds the program found another key's value.
+/// In how many of the rounds the program found another key's value.
 fn foreign_values(on: Type, rounds: u32) -> Result<u32> {
     let object = Loader::new()
         .lpm_type(on.map_type())
@@ -88,7 +88,7 @@ fn foreign_values(on: Type, rounds: u32) -> Result<u32> {
             }
             Ok(())
         });
-        // Two turns from now, everything was deleted once.
+        // Two turns from now, everything has been deleted once.
         let turned = || {
             let start = turns.load(Ordering::Relaxed);
             wait::until("the prefixes to be written again", || {
@@ -107,7 +107,7 @@ fn foreign_values(on: Type, rounds: u32) -> Result<u32> {
     })?;
 
     let outcome = round(&program, || {
-        check::ok(outer.delete(&[0; 4]), "the outer map lets go").or_else(|_| {
+        check::ok(outer.delete(&[0; 4]), "the outer map drops it").or_else(|_| {
             let other = maps::create(on, SHAPE)?;
             Ok::<_, anyhow::Error>(outer.update(
                 &[0; 4],
@@ -126,7 +126,7 @@ fn round(program: &Program, meanwhile: impl FnOnce() -> Result<()>) -> Result<u3
     let mut run = [page.address().to_ne_bytes(), [0; 8]].concat();
     thread::scope(|scope| {
         let running = scope.spawn(|| run_syscall_program(program.as_fd(), &mut run));
-        // A program that finds another key's value at once never comes to sleep.
+        // A program that finds another key's value at once never sleeps.
         let slept = wait::until("the program to sleep", || {
             Ok(running.is_finished() || page.has_reader()?)
         });
@@ -138,10 +138,10 @@ fn round(program: &Program, meanwhile: impl FnOnce() -> Result<()>) -> Result<u3
     })
 }
 
-/// Deletes and inserts each prefix, with others that take the freed memory.
+/// Deletes and inserts each prefix, and others that take the freed memory.
 fn take_turn(map: &RawMap) -> Result<()> {
     let fine = |result: std::io::Result<()>| match result.map_err(|error| error.raw_os_error()) {
-        // The lock gives up when the CPU that holds it is away, as a virtual one may be.
+        // The lock times out if the CPU that holds it is descheduled, as a virtual one may be.
         Ok(()) | Err(Some(ENOENT | ETIMEDOUT)) => Ok(()),
         Err(errno) => Err(anyhow!("a write gave errno {errno:?}")),
     };
@@ -161,7 +161,7 @@ fn take_turn(map: &RawMap) -> Result<()> {
     Ok(())
 }
 
-/// Waits for one of RCU, which does not wait for sleepable programs.
+/// Waits for a grace period of RCU, which does not wait for sleepable programs.
 fn grace_period() -> Result<()> {
     // SAFETY: MEMBARRIER_CMD_GLOBAL takes no addresses; it waits for an RCU grace period.
     let ret = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };

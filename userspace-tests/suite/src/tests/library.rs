@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The library that people use, against the model: matches, walks, batches,
-//! opening, and the replacement of a table.
+//! The library against the model: matches, walks, batches, opening, and the replacement of a table.
 //!
-//! These run on every kernel, whose ways the library chooses from;
-//! `library_kernel` has what it gains on kernels that have more.
+//! These run on every kernel, since the library has a method for each; `library_kernel` has what it
+//! gains on kernels that have more.
 
 use std::{collections::BTreeMap, fs, io, os::fd::AsFd, path::Path};
 
@@ -60,7 +59,7 @@ pub fn net(text: &str) -> Ipv4Net {
     text.parse().expect("a prefix of the test is well-formed")
 }
 
-/// What a map should hold, and what covers what in it.
+/// The expected content of a map, and which prefixes cover which.
 pub struct Expected(pub BTreeMap<Ipv4Net, u64>);
 
 impl Expected {
@@ -74,7 +73,7 @@ impl Expected {
         Ok(Self(all))
     }
 
-    /// As the map should walk them.
+    /// In the map's iteration order.
     pub fn in_order(&self) -> Result<Vec<(Ipv4Net, u64)>> {
         let mut model = Model::new(4, self.0.len());
         for (prefix, value) in &self.0 {
@@ -133,14 +132,14 @@ fn answers(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// An open map answers whoever has its descriptor.
+/// An open map answers anyone who has its descriptor.
 fn without_rights(on: Type) -> Result<()> {
     let map = routes(on, 10)?;
     let (outer, inner) = (net("10.0.0.0/8"), net("10.1.0.0/16"));
     map.insert_all([(outer, 8), (inner, 16)])?;
     let want = vec![(inner, 16), (outer, 8)];
     // A value cannot be copied without CAP_PERFMON, nor a program loaded without CAP_BPF.
-    for (capabilities, what) in [(CAP_BPF, "CAP_BPF alone"), (0, "no capability")] {
+    for (capabilities, what) in [(CAP_BPF, "only CAP_BPF"), (0, "no capability")] {
         let errno = errno_with(capabilities, || {
             let wrong = |text: String| io::Error::other(text);
             let map = Routes::from_fd(map.as_fd().try_clone_to_owned()?)
@@ -207,7 +206,7 @@ fn kinds(on: Type) -> Result<()> {
     )
 }
 
-/// The entry with which a batch ends may go: the walk goes on where it was.
+/// The last entry of a batch may be removed: the walk continues where it was.
 fn iter(on: Type) -> Result<()> {
     let map = routes(on, 1000)?;
     let mut random = Random::new(12);
@@ -256,7 +255,7 @@ fn removes(on: Type) -> Result<()> {
         check::equal(all(&map)?, expected.in_order()?, &why)?;
     }
     let expected = Expected::fill(&map, 400, &mut random)?.in_order()?;
-    check::equal(map.drain()?, expected, "all that there was")?;
+    check::equal(map.drain()?, expected, "all entries")?;
     check::equal(map.drain()?, vec![], "none is left")
 }
 
@@ -275,7 +274,7 @@ fn updates(on: Type) -> Result<()> {
     check::equal(map.take(&inner)?, None, "take it again: not the outer one")?;
     check::equal(map.remove(&inner)?, false, "remove it again")?;
     check::equal(map.remove(&outer)?, true, "remove")?;
-    // Bits beyond the length do not count, and come back cleared.
+    // Bits beyond the length are not significant, and are returned cleared.
     map.insert(&Ipv4Net::new_assert([10, 1, 2, 3].into(), 8), &9)?;
     check::equal(all(&map)?, vec![(outer, 9)], "host bits")
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the library gains on kernels that tell the length of a match, start
-//! walks anywhere, and remove an entry and return its value at one moment.
+//! What the library gains on kernels that return the length of a match, start walks anywhere, and
+//! remove an entry and return its value at one moment.
 
 use std::{
     os::fd::AsFd,
@@ -62,7 +62,7 @@ fn while_it_comes_and_goes(map: &Routes, look: impl FnMut() -> Result<()>) -> Re
     thread::scope(|scope| {
         let changes = scope.spawn(|| -> Result<u64, Error> {
             let mut changes = 0;
-            // Relaxed: it says only that the looks are over.
+            // Relaxed: it only says that `look` will not be called again.
             while !stop.load(Ordering::Relaxed) {
                 map.insert(&inner, &INNER.1)?;
                 map.remove(&inner)?;
@@ -135,7 +135,7 @@ fn reads_one_entry(on: Type) -> Result<()> {
         for entry in map.iter() {
             match entry? {
                 (prefix, value) if value == u64::from(prefix.prefix_len()) => {}
-                entry => bail!("the walk came by {entry:?}"),
+                entry => bail!("the walk returned {entry:?}"),
             }
         }
         Ok(())
@@ -156,8 +156,8 @@ fn takes_one_entry(on: Type) -> Result<()> {
     check::equal(rest, vec![], "none is left")
 }
 
-/// A counter goes up while the map is drained again and again: the counts that
-/// were drained and the rest are all that there were.
+/// A counter is incremented while the map is drained repeatedly: the drained counts and the rest
+/// add up to all of them.
 fn drains(on: Type) -> Result<()> {
     let map = routes(on, 10)?;
     let raw = RawMap::new(map.as_fd())?;
@@ -170,7 +170,7 @@ fn drains(on: Type) -> Result<()> {
     let drained = thread::scope(|scope| {
         let drained = scope.spawn(|| -> Result<Vec<u64>, Error> {
             let mut drained = vec![];
-            // Relaxed: it says only that no more come.
+            // Relaxed: it only says that no more follow.
             while !stop.load(Ordering::Relaxed) {
                 drained.extend(map.drain()?.into_iter().map(|(_, value)| value));
             }
@@ -180,7 +180,7 @@ fn drains(on: Type) -> Result<()> {
             loop {
                 match map.update(&prefix, value, Mode::Add) {
                     Ok(()) => return Ok(()),
-                    // The one before is still there: only the other thread removes it.
+                    // The previous one is still there: only the other thread removes it.
                     Err(error) if error.errno() == Some(EEXIST) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! For whom the kernel loads the module: for CAP_BPF in the initial user
-//! namespace, and for nobody inside a program.
+//! For whom the kernel loads the module: for CAP_BPF in the initial user namespace, and never from
+//! within a program.
 
 use std::{
     io,
@@ -51,7 +51,7 @@ fn not_for_a_token(on: Type) -> Result<()> {
             attr.map_token_fd = token.as_raw_fd();
             let mut log = [0; 256];
             let (created, _) = create_logged(&attr, 1, &mut log);
-            // The child has no other way to say that the log lacks the reason.
+            // The child has no other way to report that the log lacks the reason.
             if created.is_err() && !String::from_utf8_lossy(&log).contains(reason) {
                 return Err(io::Error::from_raw_os_error(EBADMSG));
             }
@@ -62,7 +62,7 @@ fn not_for_a_token(on: Type) -> Result<()> {
     let errno = with_token("CAP_BPF in the initial user namespace")?;
     check::holds(
         !module::is_loaded(),
-        &format!("the module stays out, errno {errno}"),
+        &format!("the module is not loaded, errno {errno}"),
     )?;
     check::equal(
         errno,
@@ -82,7 +82,7 @@ fn not_for_a_syscall_program(on: Type) -> Result<()> {
     let refused = create_by(&program, on)?;
     check::holds(
         !module::is_loaded(),
-        &format!("the module stays out, the program got {refused:?}"),
+        &format!("the module is not loaded, the program got {refused:?}"),
     )?;
     check::errno(refused, EINVAL, "creation by a program without the module")?;
 
@@ -97,7 +97,7 @@ fn not_for_a_syscall_program(on: Type) -> Result<()> {
     module::wait_for(0)
 }
 
-/// What the program of bpf/by_syscall_program.bpf.c got from BPF_MAP_CREATE.
+/// The result of BPF_MAP_CREATE in the program of bpf/by_syscall_program.bpf.c.
 fn create_by(program: &Program, on: Type) -> Result<io::Result<OwnedFd>> {
     let mut creation = on.map_type().number().to_ne_bytes();
     let answer = run_syscall_program(program.as_fd(), &mut creation).context("run the program")?;

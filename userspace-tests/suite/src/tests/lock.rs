@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The lock of a map's writers: a program that runs while it is held and writes
-//! to the map gets an error and changes nothing, or waits its turn; nobody hangs.
+//! The lock of a map's writers: a program that runs while it is held and writes to the map gets an
+//! error and changes nothing, or waits for its turn; nothing hangs.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -69,9 +69,9 @@ struct Loaded {
     counts: RawMap,
 }
 
-/// The function by which writers take memory without sleeping.
+/// The function through which writers allocate without sleeping.
 const ALLOCATION: &std::ffi::CStr = c"bpf_map_kmalloc_nolock";
-/// More than the tests ever have in the map.
+/// More than the tests ever insert.
 const LIMIT: usize = 2048;
 
 impl Loaded {
@@ -87,8 +87,8 @@ impl Loaded {
         };
         let (lpm, other, counts) = (map("lpm")?, map("other")?, map("counts")?);
         for map in [&lpm, &other] {
-            // What the programs look up and delete, and company: a node for all of 10.0.0.0/8, which
-            // is copied when 11.7.0.0/16 comes and goes.
+            // What the programs look up and delete, and neighbours: a node for all of 10.0.0.0/8,
+            // which is copied when 11.7.0.0/16 is inserted and deleted.
             for second in [1, 6, 8, 9] {
                 map.update(&v4([10, second, 0, 0], 16), &value(111), ANY)?;
             }
@@ -114,7 +114,7 @@ impl Loaded {
         Ok(u64::from_ne_bytes(bytes))
     }
 
-    /// Waits until `reached` says yes; an error tells what the programs got until then.
+    /// Waits until `reached` returns true; an error includes the programs' results so far.
     fn wait_until(&self, what: &str, reached: impl FnMut() -> Result<bool>) -> Result<()> {
         wait::until(what, reached).with_context(|| {
             let counts = ALL.map(|what| self.count(what).unwrap_or_default());
@@ -122,12 +122,15 @@ impl Loaded {
         })
     }
 
-    /// Only these results were seen, and all counts are told beside the verdict.
+    /// Checks that only these results occurred, and prints all counts with the verdict.
     fn seen(&self, allowed: &[Count]) -> Result<()> {
         for what in ALL {
             let count = self.count(what)?;
             let fine = count == 0 || allowed.iter().any(|other| *other as u32 == what as u32);
-            check::holds(fine, &format!("result {} came {count} times", what as u32))?;
+            check::holds(
+                fine,
+                &format!("result {} occurred {count} times", what as u32),
+            )?;
             print!("{count} ");
         }
         print!("... ");
@@ -155,7 +158,7 @@ fn reentered(on: Type, write: fn(&Loaded) -> Result<()>) -> Result<()> {
     check::equal(
         loaded.count(Count::Found)? * 2,
         loaded.count(Count::Deadlock)?,
-        "lookups that succeeded there, to two refused writes each",
+        "lookups that succeeded there, one for every two refused writes",
     )?;
     loaded.seen(&[Count::Deadlock, Count::Found])?;
     let after = content::of(&loaded.lpm, LIMIT)?;
@@ -175,13 +178,15 @@ fn programs(loaded: &Loaded) -> Result<()> {
     check::equal(result.retval, 0, "the errno of update and deletion")
 }
 
-/// Changes prefixes below 10.`own`, until told to end; `map` then holds none of them.
+/// Changes prefixes below 10.`own` until told to stop; then `map` holds none of them.
 fn write_until(end: &AtomicBool, map: &RawMap, own: u8) -> Result<()> {
     let mut random = Random::new(u64::from(own));
     let key = |n: usize| v4([10, own, n as u8, 0], 24);
     let fine = |result: std::io::Result<()>| match result.map_err(|error| error.raw_os_error()) {
         Ok(()) | Err(Some(ENOENT | EDEADLK | ETIMEDOUT)) => Ok(()),
-        Err(errno) => Err(anyhow!("a write beside the programs: errno {errno:?}")),
+        Err(errno) => Err(anyhow!(
+            "a write concurrent with the programs: errno {errno:?}"
+        )),
     };
     // Relaxed: the flag orders nothing.
     while !end.load(Ordering::Relaxed) {
@@ -197,7 +202,7 @@ fn write_until(end: &AtomicBool, map: &RawMap, own: u8) -> Result<()> {
     Ok(())
 }
 
-/// Two threads write to these maps until `reached` says yes.
+/// Two threads write to these maps until `reached` returns true.
 fn two_writers(
     loaded: &Loaded,
     maps: [&RawMap; 2],
@@ -225,14 +230,15 @@ fn written_by_programs(map: &RawMap) -> bool {
     new && !old
 }
 
-/// What a map holds when the programs have inserted and deleted and the writers have left.
+/// Checks the content of a map after the programs have inserted and deleted and the writers have
+/// stopped.
 fn settled(map: &RawMap) -> Result<()> {
     let keys = [1, 5, 8, 9].map(|second| v4([10, second, 0, 0], 16));
     check::equal(map.keys(LIMIT)?, keys.to_vec(), "the prefixes at the end")?;
     check::equal(
         map.lookup(&v4([10, 5, 1, 1], 32), 0)?,
         value(555),
-        "the programs' own one",
+        "the one of the programs",
     )?;
     check::ok(map.update(&keys[0], &value(1), ANY), "an update")?;
     check::ok(map.delete(&keys[0]), "a deletion")
@@ -247,7 +253,7 @@ const ANYTHING: [Count; 6] = [
     Count::NoMemory,
 ];
 
-/// Pages for nodes are taken under the lock, and that is a tracepoint.
+/// Pages for nodes are allocated under the lock, and that is a tracepoint.
 fn tracepoint(on: Type) -> Result<()> {
     let loaded = Loaded::new(on)?;
     let before = content::of(&loaded.lpm, LIMIT)?;
@@ -265,7 +271,7 @@ fn tracepoint(on: Type) -> Result<()> {
     })?;
     drop(link);
     loaded.seen(&ANYTHING)?;
-    // Outside of the lock the program had its way: it inserts 10.5/16 and deletes 10.6/16.
+    // Outside the lock the program succeeded: it inserts 10.5/16 and deletes 10.6/16.
     let [new, old] = [5, 6].map(|second| v4([10, second, 0, 0], 16));
     let mut left = content::of(&loaded.lpm, LIMIT)?;
     left.retain(|(key, _)| *key != new);
@@ -274,13 +280,13 @@ fn tracepoint(on: Type) -> Result<()> {
     content::same(&left, &want, "the map after as many deletions as updates")
 }
 
-/// Each writer holds one map's lock, and its program wants the other's too.
+/// Each writer holds one map's lock, and its program also takes the other's.
 fn crosswise(on: Type) -> Result<()> {
     let loaded = Loaded::new(on)?;
     let attached = loaded.on_allocation("in_allocation_of_either")?;
-    // In each run two writes are refused, to the map that the program's own writer has
-    // locked, and two lookups succeed. What goes beyond that, and beyond two such writes
-    // of each run that is not over, met a writer that waited for this one.
+    // In each run two writes are refused, to the map that the program's own writer has locked, and
+    // two lookups succeed. Any further refusals, beyond two for each unfinished run, are from a
+    // writer that waited for this one.
     two_writers(&loaded, [&loaded.lpm, &loaded.other], || {
         let refused = loaded.count(Count::Deadlock)?;
         Ok(refused > loaded.count(Count::Found)? + 4

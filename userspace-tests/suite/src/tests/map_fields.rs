@@ -54,7 +54,7 @@ fn not_written(on: Type) -> Result<()> {
             check::equal(source.error.raw_os_error(), Some(EACCES), "the errno")?;
             check::holds(
                 source.log.contains("only read from"),
-                &format!("the log says that fields can be read only: {}", source.log),
+                &format!("the log says that fields can only be read: {}", source.log),
             )
         }
         other => bail!("a program that writes to a field: {other:?}"),

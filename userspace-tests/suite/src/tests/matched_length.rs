@@ -85,7 +85,7 @@ fn program(kfunc: i32, map: BorrowedFd<'_>, key: &[u8], size: i32) -> Vec<u8> {
 fn load_bytes(prog_type: bpf_prog_type, bytes: &[u8]) -> Result<OwnedFd, Rejected> {
     let insns: Vec<bpf_insn> = bytes
         .chunks(8)
-        // SAFETY: an instruction is eight bytes of integers, and a chunk has as many.
+        // SAFETY: an instruction is eight bytes of integers, and so is a chunk.
         .map(|bytes| unsafe { bytes.as_ptr().cast::<bpf_insn>().read_unaligned() })
         .collect();
     let mut attr = ProgAttr::new(prog_type, &insns);
@@ -124,8 +124,8 @@ fn in_programs(on: Type, prog_type: bpf_prog_type) -> Result<()> {
         (31, 16, "the next shorter one"),
         (16, 16, "the prefix itself"),
         (15, 8, "the shortest one"),
-        (7, -ENOENT, "none is so short"),
-        (33, -ENOENT, "a length that cannot be"),
+        (7, -ENOENT, "none is that short"),
+        (33, -ENOENT, "an impossible length"),
     ] {
         check::equal(length(&v4([10, 1, 1, 1], len))?, expected, what)?;
     }

@@ -35,7 +35,7 @@ fn nested(on: Type) -> Result<()> {
             &why,
         )?;
     }
-    // From the longest on, each deletion uncovers the next shorter one.
+    // Starting with the longest, each deletion uncovers the next shorter one.
     for len in (1..=32).rev() {
         let why = format!("/{len} is the longest left");
         check::equal(
@@ -63,7 +63,7 @@ fn default_route(on: Type) -> Result<()> {
     check::errno(
         map.lookup(&v4([0; 4], 32), 0),
         ENOENT,
-        "/0 has one name only",
+        "/0 is the same whatever its data",
     )
 }
 
@@ -83,8 +83,8 @@ fn short_keys(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// Bits of a key beyond its prefixlen never decide: not in lookup, not in
-/// get_next_key, not in delete.
+/// Bits of a key beyond its prefixlen are never significant: not in lookup, not in get_next_key,
+/// not in delete.
 fn bits_beyond(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     for len in [8, 16, 24] {
@@ -99,18 +99,18 @@ fn bits_beyond(on: Type) -> Result<()> {
     check::equal(
         map.next_key(Some(&v4([10, 0, 255, 255], 16)))?,
         v4([10, 0, 0, 0], 8),
-        "next_key after /16, written otherwise",
+        "next_key after /16 with other bits beyond",
     )?;
     check::ok(map.delete(&v4([10, 0, 255, 255], 16)), "delete of /16")?;
     check::equal(
         map.lookup(&v4([10, 0, 1, 0], 32), 0)?,
         value(8),
-        "/16 is gone, /8 covers",
+        "/16 was deleted, /8 covers",
     )
 }
 
-/// All 511 prefixes of one byte, in and out in three orders, and after each
-/// half of the steps all 511 lookups against the model.
+/// All 511 prefixes of one byte, inserted and deleted in three orders, and after each half of the
+/// steps all 511 lookups compared with the model.
 fn all_of_8_bits(on: Type) -> Result<()> {
     let prefixes: Vec<(u32, u8)> = (0..=8u32)
         .flat_map(|len| (0..1u32 << len).map(move |bits| (len, (bits << (8 - len)) as u8)))
@@ -121,7 +121,7 @@ fn all_of_8_bits(on: Type) -> Result<()> {
         value: 8,
         max_entries: 511,
     };
-    // Steps that are prime to 511 = 7 × 73 visit every prefix once.
+    // Steps coprime to 511 = 7 × 73 visit every prefix once.
     for stride in [1, 200, 509] {
         let map = maps::create(on, shape)?;
         let mut model = Model::new(1, 511);

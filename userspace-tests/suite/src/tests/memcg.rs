@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Memory cgroups: who is charged for a map, and what happens at the limit.
 //!
-//! The map is created inside of a cgroup and written to from outside, so that
-//! the limit meets the map alone and not this process.
+//! The map is created inside a cgroup and written to from outside, so that the limit affects only
+//! the map and not this process.
 
 use std::{collections::BTreeMap, env, fs::File, io, mem, os::fd::AsRawFd, path::Path, thread};
 
@@ -37,7 +37,7 @@ const MIB: u64 = 1 << 20;
 fn charges_the_creator(on: Type) -> Result<()> {
     let cgroup = MemoryCgroup::new("suite_charges")?;
     let attr = maps::attr(on, SHAPE);
-    // The first object of a cgroup brings structures that stay.
+    // The first object of a cgroup allocates structures that stay.
     drop(cgroup.create_map(&attr)?);
     let (current, slab) = cgroup.settled()?;
 
@@ -57,13 +57,13 @@ fn charges_the_creator(on: Type) -> Result<()> {
     };
     check::holds(
         charged + in_advance >= held && charged <= most + in_advance,
-        &format!("{charged} bytes are charged for a map that says {held}"),
+        &format!("{charged} bytes are charged for a map that reports {held}"),
     )?;
     drop(map);
     cgroup.given_back(slab)
 }
 
-/// Empty maps, made for many entries: what they hold they have from their creation.
+/// Empty maps, created for many entries: all that they hold is from their creation.
 fn charges_creation(on: Type) -> Result<()> {
     const MAPS: u64 = 64;
     let cgroup = MemoryCgroup::new("suite_creation")?;
@@ -74,7 +74,7 @@ fn charges_creation(on: Type) -> Result<()> {
             ..SHAPE
         },
     );
-    // The first object of a cgroup brings structures that stay.
+    // The first object of a cgroup allocates structures that stay.
     let first = cgroup.create_map(&attr)?;
     let (_, slab) = cgroup.settled()?;
     let before = cgroup.objects()?;
@@ -85,13 +85,13 @@ fn charges_creation(on: Type) -> Result<()> {
     let (held, unseen) = (held?, kept_by_cpus()?);
     check::holds(held > 2 * unseen, "empty maps hold enough to be seen")?;
     let mut charged = 0;
-    // The kernel adds up what its CPUs have counted every other second.
+    // The kernel sums up the counts of its CPUs every other second.
     wait::until("the charge for what the maps hold", || {
         charged = cgroup.objects()?.saturating_sub(before);
         Ok(charged + unseen >= held)
     })
     .with_context(|| {
-        format!("{charged} bytes are charged for {MAPS} empty maps that say {held}")
+        format!("{charged} bytes are charged for {MAPS} empty maps that report {held}")
     })?;
     drop((first, made));
     cgroup.given_back(slab)
@@ -101,7 +101,7 @@ fn value(n: u32) -> Vec<u8> {
     n.to_ne_bytes().repeat(SHAPE.value as usize / 4)
 }
 
-/// What the map should hold.
+/// The expected content of the map.
 #[derive(Default)]
 struct Expected(BTreeMap<Prefix, (Vec<u8>, Vec<u8>)>);
 
@@ -137,11 +137,11 @@ fn limit(on: Type, by: By) -> Result<()> {
     )?;
     expected.check(&map, "the map at the limit")?;
     at_the_limit(&map, &mut expected)?;
-    expected.check(&map, "the map after what was tried at the limit")?;
+    expected.check(&map, "the map after attempts at the limit")?;
 
     cgroup.limit(None)?;
     let more = scattered(expected.0.len() as u32);
-    check::ok(map.update(&more, &value(1)), "an update without limit")?;
+    check::ok(map.update(&more, &value(1)), "an update without a limit")?;
     expected.insert(&more, &value(1));
 
     cgroup.limit(Some(cgroup.current()?))?;
@@ -162,7 +162,7 @@ fn fill(map: &Requests, expected: &mut Expected) -> Result<()> {
             refused => return check::errno(refused, ENOMEM, "an update at the limit"),
         }
     }
-    bail!("the limit never came")
+    bail!("the limit was never reached")
 }
 
 /// Replacements, splits and growing nodes: each works or changes nothing.
@@ -198,9 +198,9 @@ fn make_room(map: &Requests, expected: &mut Expected) -> Result<()> {
     Ok(())
 }
 
-/// Repeats what fails for lack of memory; `true` if it had to. On each CPU in turn:
-/// what is freed stays charged in advance to the CPU that freed it, up to 64 pages,
-/// and a program, which may not wait, gets none of that from another CPU.
+/// Repeats a call that fails for lack of memory; `true` if it had to. On each CPU in turn, because
+/// freed memory stays charged in advance to the CPU that freed it, up to 64 pages, and a program,
+/// which may not wait, gets none of that from another CPU.
 fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()> + Send) -> Result<bool> {
     let mut attempt = || match write() {
         Ok(()) => Ok(true),
@@ -211,7 +211,7 @@ fn patiently(what: &str, mut write: impl FnMut() -> io::Result<()> + Send) -> Re
         return Ok(false);
     }
     let mut cpus = (0..thread::available_parallelism()?.get()).cycle();
-    // A thread of its own: where it may run ends with it.
+    // A separate thread, whose CPU affinity ends with it.
     let repeated = thread::scope(|scope| {
         let repeating = || {
             wait::until(what, || {
@@ -235,7 +235,7 @@ fn move_to_cpu(cpu: usize) -> Result<()> {
     check::equal(result, 0, "sched_setaffinity")
 }
 
-/// A cgroup at its limit, but for the most part with a file's content that nobody needs: who can
+/// A cgroup at its limit, but mostly with a file's content that nobody needs: a caller that can
 /// wait for memory gets it.
 fn cache_makes_room(on: Type) -> Result<()> {
     let cgroup = MemoryCgroup::new("suite_cache")?;
@@ -250,7 +250,7 @@ fn cache_makes_room(on: Type) -> Result<()> {
     let (now, room) = (cgroup.current()?, cgroup.current()?.saturating_sub(before));
     check::holds(
         room > 4 * MIB,
-        &format!("{room} bytes are charged for the content of a file, more than 4 MiB"),
+        &format!("{room} bytes are charged for the content of a file; more than 4 MiB expected"),
     )?;
     cgroup.limit(Some(now))?;
     for n in 0..(room / 4) as u32 / SHAPE.value {
@@ -264,7 +264,7 @@ fn cache_makes_room(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file; of what the kernel had in memory before, only what is mapped stays there.
+/// Reads a file, after dropping its cached pages except the mapped ones.
 fn read_uncached(path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     // SAFETY: posix_fadvise takes numbers; a length of 0 is the whole file.

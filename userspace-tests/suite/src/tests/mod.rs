@@ -58,7 +58,7 @@ use crate::{
     kernel_module,
 };
 
-/// In the order in which they run: the module's comings and goings last.
+/// In the order in which they run: those that load and remove the module are last.
 pub fn all() -> Vec<Test> {
     let faults = |tests| each(tests, |test| test.needing(Need::FaultInjection));
     let module = |tests| each(tests, |test| test.needing(Need::Module));
@@ -128,7 +128,7 @@ fn each(tests: &[Test], mark: fn(Test) -> Test) -> Vec<Test> {
     tests.iter().copied().map(mark).collect()
 }
 
-/// Those that this machine can run; prints the names of the others.
+/// The tests that this machine can run; prints the names of the others.
 pub fn runnable() -> Vec<Test> {
     let mut tests = all();
     for need in [Need::FaultInjection, Need::Module, Need::HostPrograms] {
@@ -141,11 +141,11 @@ pub fn runnable() -> Vec<Test> {
     tests
 }
 
-/// Why this machine does not have it, if it does not.
+/// The reason why this machine lacks it, if it does.
 fn missing(need: Need) -> Option<&'static str> {
     match need {
         Need::FaultInjection => (!fault_injection::is_needed_or_there())
-            .then_some("this kernel has no fault injection (the debug kernel has)"),
+            .then_some("this kernel has no fault injection (the debug kernel does)"),
         Need::Module => kernel_module::is_built_in()
             .then_some("the map type is built in, so there is no module"),
         Need::HostPrograms => command::host_is_foreign()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The module behind the type: references, removal, loading by itself.
+//! The module that provides the type: references, removal, automatic loading.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -35,18 +35,18 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("module_does_not_load_for_bad_attributes", wrong_attributes),
 ];
 
-/// The module is there and nothing uses it.
+/// Makes sure that the module is loaded and unused.
 pub fn loaded_and_idle(on: Type) -> Result<()> {
     drop(maps::create(on, IPV4)?);
     check::holds(module::is_loaded(), "creating a map loads the module")?;
     wait_for(0)
 }
 
-/// The module is not there.
+/// Makes sure that the module is not loaded.
 pub fn removed(on: Type) -> Result<()> {
     loaded_and_idle(on)?;
     check::ok(remove(), "delete_module of an idle module")?;
-    check::holds(!module::is_loaded(), "the module is gone")
+    check::holds(!module::is_loaded(), "the module is not loaded")
 }
 
 fn per_map(on: Type) -> Result<()> {
@@ -79,7 +79,7 @@ fn program_alone(on: Type) -> Result<()> {
         let object = Loader::new().load(objects::SHARED)?;
         object.load_program("count")?
     };
-    check::holds(references()? >= 1, "a map that a program alone holds")?;
+    check::holds(references()? >= 1, "a map that only a program holds")?;
     check::errno(remove(), EWOULDBLOCK, "removal while the program is loaded")?;
     check::equal(
         program.test_run(&[0; 64])?.retval,
@@ -153,7 +153,7 @@ fn stays(on: Type) -> Result<()> {
     drop(map);
     wait_for(0)?;
     check::ok(remove(), "removal after the last map")?;
-    check::errno(remove(), ENOENT, "removal of a module that is gone")
+    check::errno(remove(), ENOENT, "removal of a module that is not loaded")
 }
 
 fn loads_by_itself(on: Type) -> Result<()> {
@@ -171,16 +171,16 @@ fn not_without_cap_bpf(on: Type) -> Result<()> {
     let attr = maps::attr(on, IPV4);
     let errno = unprivileged::errno_of(|| maps::create_fd(&attr))?;
     check::equal(errno, EPERM, "creation without capabilities")?;
-    check::holds(!module::is_loaded(), "the module stays out")?;
+    check::holds(!module::is_loaded(), "the module is not loaded")?;
     loaded_and_idle(on)
 }
 
-/// What the core refuses before it looks for the type loads nothing.
+/// Attributes that the core refuses before it looks for the type load nothing.
 fn wrong_attributes(on: Type) -> Result<()> {
     removed(on)?;
     let mut attr = maps::attr(on, IPV4);
     attr.map_extra = 1;
     check::errno(maps::create_fd(&attr), EINVAL, "map_extra 1")?;
-    check::holds(!module::is_loaded(), "the module stays out")?;
+    check::holds(!module::is_loaded(), "the module is not loaded")?;
     loaded_and_idle(on)
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Providers that behave badly (rust-kmod/tests): one in C and one in Rust whose
-//! init fails after it has registered, one that gives its type up while its maps
-//! live.
+//! Providers that behave badly (rust-kmod/tests): one in C and one in Rust whose init fails after
+//! it has registered, one that unregisters its type while its maps live.
 
 use std::{
     fs,
@@ -39,8 +38,8 @@ pub const TESTS: &[Test] = &[
 
 const PROVIDER: &str = "bpf_test_map_provider";
 
-/// All CPUs create maps all the while; a map that one of them gets is one whose
-/// code is freed under it.
+/// All CPUs create maps meanwhile; if one of them gets a map, that map's code is freed while it
+/// exists.
 fn init_fails(on: Type) -> Result<()> {
     const ROUNDS: usize = 5;
     removed(on)?;
@@ -70,7 +69,7 @@ fn init_fails(on: Type) -> Result<()> {
             check::equal(errno, Some(ENODEV), "the errno of the failing init")?;
             check::holds(
                 refused.load(Ordering::Relaxed) > before,
-                "maps were asked for while the init ran",
+                "maps were requested while the init ran",
             )?;
         }
         Ok(())
@@ -80,7 +79,7 @@ fn init_fails(on: Type) -> Result<()> {
         let creators: Vec<_> = (0..cpus).map(|_| scope.spawn(create)).collect();
         let inserted = insert();
         done.store(true, Ordering::Relaxed);
-        // All of them, before the first error.
+        // Join all of them before reporting the first error.
         let created: Vec<Result<()>> = creators
             .into_iter()
             .map(|creator| creator.join().map_err(|_| anyhow!("a creator panicked"))?)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What the registry of map types refuses to a module that claims one, and
-//! that it logs why.
+//! Which registrations the registry of map types refuses, and that it logs why.
 
 use std::fs;
 
@@ -42,7 +41,7 @@ pub const TESTS: &[Test] = &[
 
 const NAME: &str = "bpf_test_map_claim";
 
-/// What the registry answered to a claim, and what the kernel logged meanwhile.
+/// The registry's answer to a claim, and what the kernel logged meanwhile.
 struct Answer {
     errno: i32,
     log: String,
@@ -64,7 +63,7 @@ impl Answer {
         })
     }
 
-    /// It is this errno, and a line of the log says `word`.
+    /// Checks that it is this errno, and that a line of the log contains `word`.
     fn is(&self, errno: i32, word: &str, what: &str) -> Result<()> {
         check::equal(self.errno, errno, &format!("the errno of {what}"))?;
         check::holds(
@@ -93,7 +92,7 @@ fn second(on: Type) -> Result<()> {
 
 fn undeclared(on: Type) -> Result<()> {
     let number = on.map_type().number();
-    // The next number is one that the kernel keeps for its own tests.
+    // The next number is reserved for the kernel's own tests.
     for undeclared in [0, number + 2, 1000, u32::MAX] {
         Answer::of(&format!("type={undeclared}"))?.is(
             EINVAL,
@@ -144,7 +143,7 @@ fn incomplete(on: Type) -> Result<()> {
     loaded_and_idle(on)
 }
 
-/// The core would not call them, or would break: their functions are for types of its own.
+/// The core would not call them, or would break, because they are for its own types.
 fn unserved(on: Type) -> Result<()> {
     removed(on)?;
     for op in [

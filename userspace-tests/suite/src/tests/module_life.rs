@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The module's comings and goings: over and over, against creations, and what
-//! the kernel does not let in.
+//! Loading and removing the module: repeatedly, concurrently with creations, and modules that the
+//! kernel rejects.
 
 use std::{
     fs,
@@ -36,7 +36,7 @@ pub(super) fn image() -> Result<Vec<u8>> {
     fs::read(&path).with_context(|| path.display().to_string())
 }
 
-/// A map is made, written, read and let go.
+/// Creates, writes, reads and closes a map.
 pub(super) fn use_a_map(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let key = v4([10, 0, 0, 0], 8);
@@ -51,14 +51,14 @@ pub(super) fn use_a_map(on: Type) -> Result<()> {
 const ROUNDS: u64 = 500;
 /// Caches and pools fill before the figures are taken.
 const WARM_UP: u64 = 20;
-/// A round that kept a page would keep four times as much.
+/// If each round leaked a page, that would be four times as much.
 const ALLOWED_PER_ROUND: u64 = 1024;
 
-/// A kernel with kmemleak is asked for leaks. Its figures say nothing: KASAN
-/// keeps what was freed for a while.
+/// On a kernel with kmemleak, that is asked for leaks. Its memory figures are useless, because
+/// KASAN keeps freed memory for a while.
 fn many_times(on: Type) -> Result<()> {
     removed(on)?;
-    // A round is some steps' work.
+    // A round is the work of several steps.
     let rounds = random::number("LPM_MTRIE_STEPS")?.map_or(ROUNDS, |steps| steps / 4);
     let image = image()?;
     let round = || -> Result<()> {
@@ -73,8 +73,8 @@ fn many_times(on: Type) -> Result<()> {
 
     if !kmemleak_finds_nothing()? {
         let mut after = before;
-        // What a round leaves goes behind grace periods and by workers.
-        wait::until("memory to come back", || {
+        // What a round leaves is freed after grace periods and by workers.
+        wait::until("memory to be freed", || {
             after = KernelMemory::now()?;
             Ok(after.growth_since(&before) < rounds * ALLOWED_PER_ROUND)
         })
@@ -83,8 +83,8 @@ fn many_times(on: Type) -> Result<()> {
     loaded_and_idle(on)
 }
 
-/// One thread inserts and removes the module, the other creates maps all the
-/// while: a map is made and works, or there is no provider.
+/// One thread inserts and removes the module while the other creates maps: a map is created and
+/// works, or there is no provider.
 fn against_creation(on: Type) -> Result<()> {
     const CYCLES: u32 = 30;
     removed(on)?;
@@ -97,7 +97,11 @@ fn against_creation(on: Type) -> Result<()> {
                 let map = raw_bpf::RawMap::new(fd)?;
                 let key = v4([10, 0, 0, 0], 8);
                 map.update(&key, &value(1), ANY)?;
-                check::equal(map.lookup(&key, 0)?, value(1), "a map that was made works")?;
+                check::equal(
+                    map.lookup(&key, 0)?,
+                    value(1),
+                    "a map that was created works",
+                )?;
                 made.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) if error.raw_os_error() == Some(EINVAL) => {
@@ -121,7 +125,7 @@ fn against_creation(on: Type) -> Result<()> {
         let creating = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 create()?;
-                // Maps are freed by a worker: without a pause one always is there.
+                // Maps are freed by a worker: without a pause there would always be one.
                 thread::sleep(Duration::from_millis(1));
             }
             Ok(())
@@ -145,7 +149,7 @@ fn against_creation(on: Type) -> Result<()> {
     loaded_and_idle(on)
 }
 
-/// Four threads want the first map: each has modprobe run, all get one.
+/// Four threads create the first map: each triggers modprobe, and all get a map.
 fn many_at_once(on: Type) -> Result<()> {
     removed(on)?;
     thread::scope(|scope| {
@@ -158,7 +162,7 @@ fn many_at_once(on: Type) -> Result<()> {
     wait_for(0)
 }
 
-/// The release stands in the module's vermagic, which must be the kernel's.
+/// The release is in the module's vermagic, which must match the kernel's.
 fn another_kernel(on: Type) -> Result<()> {
     removed(on)?;
     let mut image = image()?;

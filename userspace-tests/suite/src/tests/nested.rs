@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Prefixes within each other, every 8 bits of the longest key, deleted from
-//! short to long while memory is refused: no history of refusals makes a prefix
-//! that cannot be deleted.
+//! Nested prefixes, every 8 bits of the longest key, deleted from short to long while memory is
+//! refused: no sequence of refusals leaves a prefix that cannot be deleted.
 
 use std::{io, os::fd::AsFd};
 
@@ -126,8 +125,7 @@ fn deleted(on: Type, by: By) -> Result<()> {
     .with_context(|| format!("it holds {held} bytes, at most {most} are allowed"))
 }
 
-/// A child whose every request for memory that cannot wait is refused updates and deletes
-/// without an end.
+/// A child all of whose non-waiting requests for memory are refused updates and deletes endlessly.
 fn killed(on: Type) -> Result<()> {
     const PROGRESS: u32 = 100;
     let map = maps::create(on, SHAPE)?;

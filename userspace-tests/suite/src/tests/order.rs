@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! get_next_key: post-order, and what an unknown key does.
+//! get_next_key: post-order, and the effect of an unknown key.
 
 use anyhow::Result;
 use libc::ENOENT;
@@ -66,12 +66,16 @@ fn unknown_key(on: Type) -> Result<()> {
         (v4([10, 0, 0, 0], 8), "a branching point without a value"),
         (v4([10, 0, 0, 0], 17), "a longer prefix"),
         (v4([10, 0, 0, 0], 0), "a shorter prefix"),
-        (v4([255, 0, 0, 0], 16), "a prefix beside"),
-        (v4([10, 128, 0, 0], 33), "a length that cannot be"),
+        (v4([255, 0, 0, 0], 16), "a neighbouring prefix"),
+        (v4([10, 128, 0, 0], 33), "an impossible length"),
     ] {
         check::equal(map.next_key(Some(&unknown))?, first.clone(), what)?;
     }
-    check::equal(map.next_key(Some(&first))?, last, "a known key goes on")
+    check::equal(
+        map.next_key(Some(&first))?,
+        last,
+        "after a known key, the walk continues",
+    )
 }
 
 fn against_model(on: Type) -> Result<()> {
@@ -105,7 +109,7 @@ fn delete_while_walking(on: Type) -> Result<()> {
         map.update(&clustered(&mut random), &value(1), ANY)?;
     }
     let keys = map.keys(1000)?;
-    // Delete the first until none is left: what every flush of a map does.
+    // Delete the first until none is left, as every flush of a map does.
     for (n, key) in keys.iter().enumerate() {
         check::equal(
             map.next_key(None)?,
@@ -117,7 +121,7 @@ fn delete_while_walking(on: Type) -> Result<()> {
     check::errno(map.next_key(None), ENOENT, "the map is empty")
 }
 
-/// A walker's key may go while it holds it, and so may keys ahead and behind.
+/// A walker's key may be deleted while it holds it, and so may keys before and after it.
 fn around_the_cursor(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let mut random = Random::new(4);
@@ -128,7 +132,7 @@ fn around_the_cursor(on: Type) -> Result<()> {
     let mut at = left.len() / 2;
     while left.len() > 2 {
         let cursor = left[at].clone();
-        // Behind the cursor, and ahead of it: the walk goes on where it was.
+        // Before the cursor, and after it: the walk continues where it was.
         for neighbour in [at.checked_sub(1), (at + 1 < left.len()).then_some(at)] {
             let Some(n) = neighbour else { continue };
             let n = if left[n] == cursor { n + 1 } else { n };
@@ -143,7 +147,7 @@ fn around_the_cursor(on: Type) -> Result<()> {
         check::equal(got, left.first().cloned(), "the key after a deleted one")?;
         at = left.len() / 2;
     }
-    check::equal(map.keys(10)?, left, "the walk of what is left")
+    check::equal(map.keys(10)?, left, "the walk over what is left")
 }
 
 /// Keys that nest and branch: few values per byte, all lengths.

@@ -38,7 +38,7 @@ impl Pin {
     }
 
     pub fn remove(&self) {
-        // It may be gone already: that is what the caller wants.
+        // It may have been removed already, as the caller intends.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -89,7 +89,10 @@ fn reopen(on: Type) -> Result<()> {
         "the open descriptor keeps the map",
     )?;
     drop(again);
-    wait::until("the map to be gone", || Ok(sys::map::fd_by_id(id).is_err()))
+    wait::until(
+        "the map to be freed",
+        || Ok(sys::map::fd_by_id(id).is_err()),
+    )
 }
 
 fn shared(on: Type) -> Result<()> {
@@ -134,7 +137,7 @@ fn shared(on: Type) -> Result<()> {
     )?;
     check::ok(sys::map::fd_by_id(id), "its id is still there")?;
     drop(report);
-    wait::until("the map to go with the last program", || {
+    wait::until("the map to be freed with the last program", || {
         Ok(sys::map::fd_by_id(id).is_err())
     })
 }

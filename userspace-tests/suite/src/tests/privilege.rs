@@ -27,16 +27,16 @@ fn without_cap_bpf(on: Type) -> Result<()> {
     for (capabilities, errno, what) in [
         (0, EPERM, "without capabilities"),
         (!(CAP_BPF | CAP_SYS_ADMIN), EPERM, "with all others"),
-        (CAP_BPF, 0, "with CAP_BPF alone"),
+        (CAP_BPF, 0, "with only CAP_BPF"),
         (CAP_SYS_ADMIN, 0, "with CAP_SYS_ADMIN, which includes it"),
     ] {
         let got = errno_with(capabilities, || maps::create_fd(&attr))?;
         check::equal(got, errno, what)?;
     }
-    check::ok(maps::create_fd(&attr), "creation with all").map(drop)
+    check::ok(maps::create_fd(&attr), "creation with all capabilities").map(drop)
 }
 
-/// kernel.unprivileged_bpf_disabled for the time of a test.
+/// Sets kernel.unprivileged_bpf_disabled for the duration of a test.
 struct Disabled(String);
 
 impl Disabled {
@@ -51,14 +51,14 @@ impl Disabled {
 
 impl Drop for Disabled {
     fn drop(&mut self) {
-        // The next test that cares says what it found.
+        // An error would be noticed by the next test that depends on it.
         let _ = fs::write(Self::PATH, &self.0);
     }
 }
 
 fn plain_user(on: Type) -> Result<()> {
     let attr = maps::attr(on, IPV4);
-    // 1 could not be taken back.
+    // 1 cannot be reverted.
     for disabled in ["0", "2"] {
         let _restored = Disabled::set(disabled)?;
         let errno = in_child(|| {
@@ -71,7 +71,7 @@ fn plain_user(on: Type) -> Result<()> {
     Ok(())
 }
 
-/// Capabilities go with the user id.
+/// Changing the user id drops all capabilities.
 fn become_user(id: u32) -> io::Result<()> {
     // SAFETY: setuid takes a number.
     match unsafe { libc::setuid(id) } {
@@ -80,7 +80,7 @@ fn become_user(id: u32) -> io::Result<()> {
     }
 }
 
-/// Its root has all capabilities, over what the namespace owns: not over BPF.
+/// Its root has all capabilities, but only for what the namespace owns, which BPF is not.
 fn user_namespace(on: Type) -> Result<()> {
     let attr = maps::attr(on, IPV4);
     let errno = in_child(|| {
@@ -99,19 +99,19 @@ fn by_id(on: Type) -> Result<()> {
     check::equal(
         errno_with(CAP_BPF, || sys::map::fd_by_id(id))?,
         EPERM,
-        "BPF_MAP_GET_FD_BY_ID with CAP_BPF alone",
+        "BPF_MAP_GET_FD_BY_ID with only CAP_BPF",
     )?;
     check::equal(
         errno_with(CAP_BPF, || sys::map::next_id(0))?,
         EPERM,
-        "BPF_MAP_GET_NEXT_ID with CAP_BPF alone",
+        "BPF_MAP_GET_NEXT_ID with only CAP_BPF",
     )?;
     check::equal(
         errno_with(CAP_SYS_ADMIN, || sys::map::fd_by_id(id))?,
         0,
         "BPF_MAP_GET_FD_BY_ID with CAP_SYS_ADMIN",
     )?;
-    // A descriptor carries the right to use it.
+    // An open descriptor can be used without capabilities.
     let key = [0; 8];
     check::equal(
         errno_of(|| {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The same lookup, update and delete from programs that are loaded for a
-//! function, a hook or an iterator of the kernel, from those that may sleep,
-//! and from behind a call.
+//! The same lookup, update and delete from programs that are loaded for a function, a hook or an
+//! iterator of the kernel, from those that may sleep, and from called functions and programs.
 
 use std::{
     fs::File,
@@ -61,7 +60,7 @@ fn syscall(object: &Object) -> Load {
     Ok(object.load_syscall_program("in_syscall")?)
 }
 
-/// The array of the object keeps the called program; a test run starts the caller.
+/// The object's array keeps the called program; a test run starts the caller.
 fn tail_called(object: &Object) -> Load {
     let callee = object.load_program("in_classifier")?;
     let next = RawMap::new(object.map("next")?.fd())?;

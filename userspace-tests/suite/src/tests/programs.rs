@@ -90,7 +90,7 @@ fn noted(results: &RawMap<&aya::maps::MapFd>, index: Noted) -> Result<i64> {
     ))
 }
 
-/// Loads a program of bpf/three_helpers.bpf.c, has it run, and judges what it did.
+/// Loads a program of bpf/three_helpers.bpf.c, makes it run, and checks what it did.
 pub fn steps(
     on: Type,
     load: impl FnOnce(&Object) -> Result<Program>,
@@ -111,9 +111,9 @@ pub fn steps(
     check::holds(runs.get()? >= 1, "the program ran")?;
 
     for (index, want, why) in [
-        (Noted::Found, 111, "lookup of 10.1.2.3 gave 10.1/16"),
-        (Noted::Absent, 1, "lookup of 11.0.0.0 gave nothing"),
-        (Noted::TooLong, 1, "lookup with prefixlen 33 gave nothing"),
+        (Noted::Found, 111, "lookup of 10.1.2.3 found 10.1/16"),
+        (Noted::Absent, 1, "lookup of 11.0.0.0 found nothing"),
+        (Noted::TooLong, 1, "lookup with prefixlen 33 found nothing"),
         (
             Noted::Inserted,
             0,
@@ -146,10 +146,10 @@ pub fn steps(
     )?;
     check::errno(lpm.lookup(&v4([10, 3, 0, 0], 16), 0), ENOENT, "deleted")?;
     let left = vec![v4([10, 1, 0, 0], 16), v4([10, 2, 0, 0], 16)];
-    check::equal(lpm.keys(10)?, left, "what the map holds after")
+    check::equal(lpm.keys(10)?, left, "the content of the map afterwards")
 }
 
-/// Values are aligned as such instructions want it.
+/// Values are aligned as atomic instructions require.
 fn add_atomically(on: Type) -> Result<()> {
     let object = Loader::new()
         .lpm_type(on.map_type())
@@ -164,7 +164,7 @@ fn add_atomically(on: Type) -> Result<()> {
 }
 
 pub fn packet(program: &Program, _: &Runs<'_>) -> Result<()> {
-    // An Ethernet header that says IPv4, and zeros: no program here reads it.
+    // An Ethernet header of type IPv4, and zeros: no program here reads it.
     let mut frame = [0; 64];
     frame[12] = 8;
     frame[14] = 0x45;

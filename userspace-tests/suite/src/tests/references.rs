@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map's counters after each event of its life, as the kernel has them, and
-//! its free at the last put.
+//! A map's counters in the kernel after each event of its life, and that it is freed at the last
+//! put.
 
 use std::{
     io,
@@ -37,14 +37,14 @@ pub const TESTS: &[Test] = &[
     Test::both("references_held_by_a_program_only", program_alone),
     Test::both("references_held_by_a_link_only", link_alone),
     Test::both("references_held_by_an_outer_map_only", outer_alone),
-    // Each step of it checks the counters and the functions that it names.
+    // Each step of the tour checks the counters and functions that it names.
     Test::mtrie("references_match_the_tour", |on| {
         tour::run(on, &mut io::sink())
     })
     .needing(Need::Module),
 ];
 
-/// A map, and what watches it.
+/// A map, and a watch on its counters.
 struct Watched {
     watch: Watch,
     map: RawMap,
@@ -76,7 +76,7 @@ fn counts(watch: &Watch, cookie: u64, refcnt: i64, usercnt: i64, why: &str) -> R
     check::equal((now.refcnt, now.usercnt), (refcnt, usercnt), why)
 }
 
-/// For what the kernel drops behind a grace period.
+/// Like `counts`, but waits for references that the kernel drops after a grace period.
 fn comes_to(watch: &Watch, cookie: u64, refcnt: i64, usercnt: i64, why: &str) -> Result<()> {
     wait::until(why, || {
         let now = watch.find(cookie)?.context("the map is alive")?;
@@ -85,7 +85,7 @@ fn comes_to(watch: &Watch, cookie: u64, refcnt: i64, usercnt: i64, why: &str) ->
     check::equal(watch.freed(cookie)?, None, "it is not freed")
 }
 
-/// Nothing holds it any more: it is freed, and cannot be found.
+/// Checks that the map, which nothing holds any more, is freed and cannot be found.
 fn is_freed(watch: &Watch, cookie: u64) -> Result<()> {
     let last = watch.wait_for_free(cookie)?;
     let want = Counters {
@@ -95,7 +95,7 @@ fn is_freed(watch: &Watch, cookie: u64) -> Result<()> {
         id: 0,
     };
     check::equal(last, want, "its counters when it is freed")?;
-    check::equal(watch.find(cookie)?, None, "and no iterator meets it")
+    check::equal(watch.find(cookie)?, None, "and no iterator finds it")
 }
 
 fn load(map: BorrowedFd<'_>, program: &str) -> Result<Program> {
@@ -171,7 +171,7 @@ fn inner(on: Type) -> Result<()> {
         put(&outer, watched.map.fd())?;
         watched.counts(2, 1, "a place in an outer map")?;
         outer.delete(&[0; 4])?;
-        watched.counts(1, 1, "out of it")?;
+        watched.counts(1, 1, "removed from it")?;
     }
     Ok(())
 }

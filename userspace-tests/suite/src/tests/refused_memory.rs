@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Every request for memory under the lock of a map's writers is refused once,
-//! and all of them: a program has done its work, or gets ENOMEM and has changed
-//! nothing; bpf(2) waits for memory and has done its work.
+//! Each request for memory under the lock of a map's writers is refused in turn, and then all of
+//! them: a program has done its work, or gets ENOMEM and has changed nothing; bpf(2) waits for
+//! memory and has done its work.
 
 use anyhow::{Context, Result, ensure};
 use libc::ENOMEM;
@@ -41,7 +41,7 @@ impl Write {
 
 const FAR_BELOW: Address = ([10, 1, 2, 3], 32);
 
-/// What the map holds, what is written.
+/// The content of the map, and what is written.
 const WRITES: [(&[Address], Write); 12] = [
     (&NONE, Write::Update(EIGHT)),
     (&THREE, Write::Update(EIGHT)),
@@ -58,7 +58,7 @@ const WRITES: [(&[Address], Write); 12] = [
     (&MORE, Write::Update(([10, 0, 0, 0], 9))),
     (&MORE, Write::Delete(MORE[55])),
     (&[EIGHT], Write::Delete(EIGHT)),
-    // A node shrinks, a node ends.
+    // A node shrinks, a node is removed.
     (&THREE, Write::Delete(([10, 64, 0, 0], 10))),
     (&[EIGHT, FAR_BELOW], Write::Delete(FAR_BELOW)),
 ];
@@ -78,10 +78,10 @@ fn each(on: Type, by: By) -> Result<()> {
             let why = || format!("{write:?}, refusal {nth} (met: {hit}), result {result:?}");
             let now = State::settled(&requests.map).with_context(why)?;
             match &result {
-                // A deletion does without a smaller copy of a node.
+                // A deletion succeeds without a smaller copy of a node.
                 Ok(()) => ensure!(
                     now.content == after.content && (hit || now == after),
-                    "{}: it is not done",
+                    "{}: it has not done its work",
                     why()
                 ),
                 Err(error) => {
@@ -91,7 +91,7 @@ fn each(on: Type, by: By) -> Result<()> {
                         "{}",
                         why()
                     );
-                    ensure!(now == before, "{}: it is half done", why());
+                    ensure!(now == before, "{}: it has done half of its work", why());
                 }
             }
             if !hit {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! What a map holds while a sleepable program sits inside its reader section,
-//! and everybody replaces and deletes: nothing that is removed can be freed.
+//! The memory of a map while a sleepable program stays inside its reader section and all CPUs
+//! replace and delete: nothing that is removed can be freed.
 //!
 //! ```text
 //! parked        a syscall program that holds a value, asleep in bpf_copy_from_user()
@@ -8,10 +8,10 @@
 //! a child       updates by bpf(2), killed while it waits
 //! ```
 //!
-//! Updates then cost memory until the program leaves: those of programs are
-//! refused with -ENOMEM, those of bpf(2) wait. LPM_MTRIE_PARKED_SECONDS sets how
-//! long everybody writes. LPM_TRIE's figures are printed next to it: its
-//! memory is used again after a grace period of RCU, also under the program.
+//! Updates then take memory until the program leaves: those of programs are refused with -ENOMEM,
+//! those of bpf(2) wait. LPM_MTRIE_PARKED_SECONDS sets how long they write. LPM_TRIE's figures are
+//! printed for comparison: it reuses memory after a grace period of RCU, even while the program
+//! holds a value.
 
 mod blocked;
 mod scene;
@@ -49,11 +49,11 @@ pub const TESTS: &[Test] = &[Test::mtrie(
 )];
 
 const MIB: u64 = 1 << 20;
-/// What a map may hold beyond twice its live bytes.
+/// How much a map may hold beyond twice its live bytes.
 const SLACK: u64 = 16 * MIB;
-/// What the kernel takes for other things meanwhile.
+/// How much the kernel may take for other purposes meanwhile.
 const OTHERS: u64 = 8 * MIB;
-/// A run that would end in the OOM killer's hands ends before.
+/// A run ends below this much available memory, before the OOM killer is invoked.
 const LEAST_AVAILABLE: u64 = 512 * MIB;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -70,17 +70,17 @@ fn bounded(on: Type) -> Result<()> {
 
     let (peak, outcome) = parked(on, seconds()?)?;
     print!("  lpm_mtrie, parked: {peak} ... ");
-    check::equal(outcome, KEPT, "what the parked program found in its value")?;
+    check::equal(outcome, KEPT, "the parked program's verdict on its value")?;
     bound(&peak)
 }
 
-/// How long everybody writes.
+/// How long all CPUs write.
 fn seconds() -> Result<u64> {
     let debug = fault_injection::is_needed_or_there();
     Ok(random::number("LPM_MTRIE_PARKED_SECONDS")?.unwrap_or(if debug { 5 } else { 10 }))
 }
 
-/// The most that was seen during a run, in bytes.
+/// The peak values of a run, in bytes.
 struct Peak {
     /// What a map with all prefixes reports.
     live: u64,
@@ -124,14 +124,14 @@ fn bound(peak: &Peak) -> Result<()> {
     )
 }
 
-/// What a map of these contents reports that has no history.
+/// What a fresh map with the same content reports.
 fn fresh(on: Type, contents: fn(&raw_bpf::RawMap) -> Result<()>) -> Result<u64> {
     let map = maps::create(on, SHAPE)?;
     contents(&map)?;
     field(&map, "memlock")
 }
 
-/// Watches the memory while the writers write; ends early when it gets scarce.
+/// Watches the memory while the writers write; ends early if it gets scarce.
 fn watch(scene: &Scene, on: Type, duration: Duration, before: [u64; 2]) -> Result<Peak> {
     let mut peak = Peak {
         live: fresh(on, fill)?,
@@ -179,11 +179,11 @@ fn ended(writers: Vec<Thread<u64>>) -> Result<u64> {
     writers.into_iter().map(Thread::ends).sum()
 }
 
-/// What was written; the programs met nothing that may not be.
+/// Describes what was written, after checking that the programs met no unexpected result.
 fn writes(scene: &Scene, calls: u64) -> Result<String> {
     for (what, why) in [
         (Count::NotDeleted, "deletions by programs that failed"),
-        (Count::Otherwise, "errnos of programs that are not expected"),
+        (Count::Otherwise, "unexpected errnos of programs"),
     ] {
         check::equal(scene.count(what)?, 0, why)?;
     }
@@ -193,11 +193,11 @@ fn writes(scene: &Scene, calls: u64) -> Result<String> {
     Ok(format!("bpf(2) {calls}, programs {}", counts?.join(" ")))
 }
 
-/// Everybody writes for so many seconds while the program is parked. What the program found
-/// in its value comes back with the peak.
+/// All CPUs write for some seconds while the program is parked. Returns the peak, and the program's
+/// verdict on its value.
 fn parked(on: Type, seconds: u64) -> Result<(Peak, u32)> {
     let scene = Scene::new(on)?;
-    // A child has to be there before any thread is.
+    // The child must be created before any thread is.
     let updater = Updater::new(&scene.map)?;
     let before = [unreclaimable_slab()?, available()?];
     let page = MissingPage::new()?;
@@ -211,7 +211,7 @@ fn parked(on: Type, seconds: u64) -> Result<(Peak, u32)> {
         }
         Ok(peak)
     });
-    // In any case, so that nobody is left who waits.
+    // In any case, so that nothing is left waiting.
     page.supply()?;
     let outcome = parked.ends();
     scene.stop();
@@ -225,20 +225,20 @@ fn parked(on: Type, seconds: u64) -> Result<(Peak, u32)> {
     Ok((peak, outcome?))
 }
 
-/// The limit is reached and stays reached: the program is parked.
+/// Checks that the limit is reached, and stays so while the program is parked.
 fn at_the_limit(scene: &Arc<Scene>, mut updater: Updater) -> Result<()> {
     updater.start()?;
     updater.wait_until_blocked()?;
     check::equal(
         update_by_syscall_program(&scene.map)?.ends()?,
         -ENOMEM,
-        "what a program got that calls bpf(2), which must not wait for the program itself",
+        "bpf(2) called by a program, which must not wait for the program itself",
     )?;
     updater.dies_of_sigkill()?;
     delete_some(scene).ends()
 }
 
-/// The program has left.
+/// Checks the map after the program has left.
 fn recovers(on: Type, scene: &Scene) -> Result<()> {
     let program = scene.load("update")?;
     wait::until("a program's update to succeed", || {

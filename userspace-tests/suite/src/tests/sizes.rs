@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Key and value sizes: every byte of each arrives and comes back.
+//! Key and value sizes: every byte of each is stored and returned.
 
 use anyhow::Result;
 

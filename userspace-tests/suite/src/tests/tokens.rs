@@ -22,8 +22,8 @@ pub const TESTS: &[Test] = &[
     Test::both("token_grants_another_command", another_command),
 ];
 
-/// Creates a map in a user namespace, with a token of these masks, and uses
-/// it; the errno of whatever did not work, or 0.
+/// Creates a map in a user namespace, with a token of these masks, and uses it; returns the first
+/// errno, or 0.
 fn errno_with_token(on: Type, commands: &str, map_types: &str) -> Result<i32> {
     delegation::errno_in_namespace(commands, map_types, |token| {
         let mut attr = maps::attr(on, IPV4);
@@ -36,7 +36,7 @@ fn errno_with_token(on: Type, commands: &str, map_types: &str) -> Result<i32> {
     })
 }
 
-/// A mask with one bit, as the mount options take it.
+/// A mask with one bit, in the form of the mount options.
 fn mask(bit: u32) -> String {
     format!("{:#x}", 1u64 << bit)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tools that people have: Debian's bpftool, which does not know the type,
-//! and bpftool of the patched tree, which does. Each brings a libbpf of its own.
+//! Existing tools: Debian's bpftool, which does not know the type, and bpftool of the patched tree,
+//! which does, each with its own libbpf; and other libraries.
 
 use std::{
     fs,
@@ -79,13 +79,13 @@ impl Tool {
         Ok(command)
     }
 
-    /// What it prints, which is nothing after a change that worked.
+    /// Its output, which is null after a successful change.
     fn run(self, arguments: &[&str]) -> Result<Value> {
         let output = command::succeeds(&mut self.command(arguments)?)?;
         serde_json::from_str(&output).with_context(|| format!("{arguments:?} printed {output}"))
     }
 
-    /// The words that bpftool wants for bytes: `hex 10 00 …`.
+    /// The arguments for bytes: `hex 10 00 …`.
     fn run_with_bytes(self, head: &[&str], parts: &[(&str, &[u8])]) -> Result<Value> {
         let mut words: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
         for (what, bytes) in parts {
@@ -199,7 +199,7 @@ fn describes_and_edits(on: Type, tool: Tool) -> Result<()> {
     check::equal(&shown["frozen"], &json!(1), "show: frozen")
 }
 
-/// Creation needs the name, and Debian's bpftool takes no number for it.
+/// Creation needs the name, and Debian's bpftool accepts no number instead.
 fn stock_creation(on: Type) -> Result<()> {
     let pin = Pin::new("suite_tools");
     let path = pin.path().to_str().context("a path in UTF-8")?;
@@ -210,7 +210,7 @@ fn stock_creation(on: Type) -> Result<()> {
         let output = command::fails(&mut create)?;
         check::holds(output.contains("unrecognized map type"), &output)?;
     }
-    check::holds(!pin.path().exists(), "nothing was made")
+    check::holds(!pin.path().exists(), "nothing was created")
 }
 
 fn creation(on: Type) -> Result<()> {
@@ -250,14 +250,14 @@ fn creation(on: Type) -> Result<()> {
     )
 }
 
-/// bpf/shared.bpf.c as a file, for loaders that want one.
+/// bpf/shared.bpf.c as a file, for loaders that need one.
 fn object_file() -> Result<&'static str> {
     const OBJECT: &str = "/tmp/suite_shared.bpf.o";
     fs::write(OBJECT, objects::SHARED).context(OBJECT)?;
     Ok(OBJECT)
 }
 
-/// That object through libbpf: maps, programs and their pins.
+/// Loads that object with libbpf: maps, programs and their pins.
 fn loads_an_object(on: Type, tool: Tool) -> Result<()> {
     const DIR: &str = "/sys/fs/bpf/suite_libbpf";
     let object = object_file()?;
@@ -304,11 +304,11 @@ fn probe(_: Type) -> Result<()> {
     check::equal(
         &features["map_types"]["have_lpm_mtrie_map_type"],
         &json!(true),
-        "the probe makes a map of the type",
+        "the probe creates a map of the type",
     )
 }
 
-/// aya 0.14 asks its own enum of types before any option; so objects go through
+/// aya 0.14 accepts only the types of its own enum, whatever its options; so objects are loaded by
 /// this project's loader, which uses aya's parser and relocator.
 fn aya_loader(on: Type) -> Result<()> {
     let made = map::create(on.map_type(), "aya", 8, 8, 16, F_NO_PREALLOC)?;
@@ -319,7 +319,9 @@ fn aya_loader(on: Type) -> Result<()> {
     let mut loader = aya::EbpfLoader::new();
     loader.allow_unsupported_maps();
     match loader.load(objects::SHARED) {
-        Ok(_) => bail!("aya's loader takes the type now: drop ours, and say so"),
+        Ok(_) => bail!(
+            "aya's loader accepts the type now: remove this project's loader, and update docs/tools.md"
+        ),
         Err(error) => {
             let text = format!("{:#}", anyhow::Error::from(error));
             let number = on.map_type().number().to_string();
@@ -328,8 +330,8 @@ fn aya_loader(on: Type) -> Result<()> {
     }
 }
 
-/// Through libbpf it loads and uses what it does not know; its own enum of
-/// types has no room for the number, so it cannot ask for such a map itself.
+/// Through libbpf it loads and uses types that it does not know; its own enum of types cannot
+/// represent the number, so it cannot create such a map itself.
 fn libbpf_rs(on: Type) -> Result<()> {
     let number = on.map_type().number().to_string();
     let mut program = command::built("with-libbpf-rs")?;
@@ -346,7 +348,7 @@ created: Err(InvalidInput)
     check::equal(output.as_str(), want, "what it prints")
 }
 
-/// It takes any number, and prints the ones that it has no name for.
+/// It accepts any number, and prints those that it has no name for.
 fn cilium_ebpf(on: Type) -> Result<()> {
     let number = on.map_type().number().to_string();
     let mut program = command::built("with-cilium-ebpf")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs and syscalls on all CPUs look up, update, delete, iterate and
-//! replace in the same maps, while other maps and programs come and go.
+//! Programs and syscalls on all CPUs look up, update, delete, iterate and replace in the same maps,
+//! while other maps and programs are created and removed.
 //!
 //! ```text
 //! a thread per CPU   random syscalls                 until their number is reached
@@ -10,17 +10,16 @@
 //! one thread         maps created, filled, pinned, unpinned, freed, again and again
 //! ```
 //!
-//! Each value that anybody finds must have been stored for a prefix that covers
-//! the key. After it, the maps hold exactly what the counts say, and all memory
-//! comes back. LPM_MTRIE_STEPS sets the number of syscalls of each thread,
-//! LPM_MTRIE_SECONDS a time instead.
+//! Each value that is found must have been stored for a prefix that covers the key. Afterwards, the
+//! maps hold exactly what the counts say, and all memory is freed. LPM_MTRIE_STEPS sets the number
+//! of syscalls of each thread, LPM_MTRIE_SECONDS a duration instead.
 //!
-//! A module that frees at once what should wait for a grace period fails here:
-//! within 30 s programs on the debug kernel found thousands of foreign values.
-//! KASAN said nothing, since what the JIT compiles is not checked by it.
+//! A module that frees immediately what should wait for a grace period fails here: within 30 s
+//! programs on the debug kernel found thousands of foreign values. KASAN reported nothing, since it
+//! does not check JIT-compiled code.
 
-mod comings;
 mod leaks;
+mod lives;
 mod pattern;
 mod programs;
 mod subjects;
@@ -50,7 +49,7 @@ use crate::{
 
 pub const TESTS: &[Test] = &[Test::mtrie("torture", torture)];
 
-/// Syscalls of a thread for each step of the environment's.
+/// Syscalls of a thread per step of LPM_MTRIE_STEPS.
 const SYSCALLS: usize = 50;
 
 fn torture(on: Type) -> Result<()> {
@@ -59,7 +58,7 @@ fn torture(on: Type) -> Result<()> {
     let cpus = thread::available_parallelism()?.get();
     check::holds(
         cpus > 1,
-        "the machine has two CPUs, or nothing runs at once",
+        "the machine has two CPUs; with one, nothing runs concurrently",
     )?;
     programs::keep_breakpoints()?;
     kernel_module::wait_for(0)?;
@@ -81,7 +80,7 @@ fn torture(on: Type) -> Result<()> {
     kmemleak_finds_nothing().map(drop)
 }
 
-/// When a thread of syscalls has done enough.
+/// When a thread of syscalls is done.
 enum Until {
     Syscalls(usize),
     Time(Instant),
@@ -103,7 +102,7 @@ impl Until {
     }
 }
 
-/// How often other maps and attached programs came and went.
+/// How often other maps and attached programs were created and removed.
 struct Lives {
     maps: usize,
     attachments: usize,
@@ -116,7 +115,7 @@ fn all_at_once(
     cpus: usize,
     seed: u64,
 ) -> Result<Lives> {
-    // The attachments need somebody who runs, so the runners stop last.
+    // The attachments need a running writer, so the runners stop last.
     let (stop_lives, stop_runners) = (AtomicBool::new(false), AtomicBool::new(false));
     let (stop_lives, stop_runners) = (&stop_lives, &stop_runners);
     thread::scope(|scope| {
@@ -127,7 +126,7 @@ fn all_at_once(
             .spawn(move || again_and_again(stop_lives, || programs::attach_once(subjects, cpus)));
         let maps = scope.spawn(move || {
             let mut random = Random::new(seed);
-            again_and_again(stop_lives, || comings::one_life(subjects.on, &mut random))
+            again_and_again(stop_lives, || lives::one_life(subjects.on, &mut random))
         });
         let callers: Vec<_> = (1..=cpus as u64)
             .map(|caller| {
@@ -158,7 +157,7 @@ fn all_at_once(
     })
 }
 
-/// Does it at least once, and how often.
+/// Repeats it until `stop`, at least once, and returns how often.
 fn again_and_again(stop: &AtomicBool, mut what: impl FnMut() -> Result<()>) -> Result<usize> {
     let mut times = 0;
     loop {
@@ -175,12 +174,12 @@ fn join<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 }
 
 fn joined(threads: Vec<ScopedJoinHandle<'_, Result<()>>>) -> Result<()> {
-    // All of them, before the first error.
+    // Join all of them before reporting the first error.
     let results: Vec<_> = threads.into_iter().map(join).collect();
     results.into_iter().collect()
 }
 
-/// What was done, so that it can be seen to have been.
+/// Prints what was done.
 fn report(subjects: &Subjects, tally: &Tally, cpus: usize, lives: Lives) -> Result<()> {
     let both = |what, offset| -> Result<(u64, u64)> {
         Ok((tally.get(what, offset), subjects.count(what, offset)?))
@@ -228,13 +227,13 @@ fn nothing_wrong(subjects: &Subjects) -> Result<()> {
         check::equal(
             count?,
             0,
-            &format!("programs met unexpected {what}, one is {one:#x}"),
+            &format!("programs found unexpected {what}, for example {one:#x}"),
         )?;
     }
     Ok(())
 }
 
-/// The walk, the values on it, and the deletion of each.
+/// Walks the map, checks the values, and deletes each element.
 fn holds_what_counts_say(subjects: &Subjects, tally: &Tally, which: usize) -> Result<()> {
     let map = &subjects.maps[which];
     let enough = 2 * SHAPES[which].max_entries as usize;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A value's pointer in a program's hand, while another CPU deletes the prefix
-//! or gives it another value.
+//! A program holds a pointer to a value while another CPU deletes the prefix or gives it another
+//! value.
 
 use std::thread;
 
@@ -104,7 +104,7 @@ fn value(number: u64) -> Vec<u8> {
 fn kept(on: Type, holder: &Holder, change: Change) -> Result<()> {
     check::holds(
         thread::available_parallelism()?.get() > 1,
-        "this is about two CPUs, and the machine has them",
+        "the test needs two CPUs",
     )?;
     let object = Loader::new().lpm_type(on.map_type()).load(objects::HELD)?;
     let map = RawMap::new(object.map("held")?.fd())?;
@@ -113,7 +113,7 @@ fn kept(on: Type, holder: &Holder, change: Change) -> Result<()> {
     let key = v4([10, 1, 0, 0], 16);
 
     let mut outcome = GAVE_UP;
-    wait::until("the program to hold on long enough", || {
+    wait::until("the program to hold the value long enough", || {
         map.update(&key, &value(OLD), ANY)?;
         for flag in [HOLDING, GO_ON] {
             flags.update(&flag, &[0; 8], ANY)?;
@@ -131,9 +131,9 @@ fn kept(on: Type, holder: &Holder, change: Change) -> Result<()> {
         })?;
         Ok(outcome != GAVE_UP)
     })?;
-    check::equal(outcome, KEPT, "what the program found through its pointer")?;
+    check::equal(outcome, KEPT, "the program's verdict on its value")?;
     match change {
-        Change::Delete => check::errno(map.lookup(&key, 0), ENOENT, "the prefix is gone"),
+        Change::Delete => check::errno(map.lookup(&key, 0), ENOENT, "the prefix was deleted"),
         Change::Replace | Change::DeleteAndInsert => check::equal(
             map.lookup(&key, 0)?,
             value(NEW),
@@ -163,7 +163,7 @@ fn take_away(
             return Err(std::io::Error::last_os_error()).context("membarrier");
         }
     }
-    // Whoever takes freed memory for new elements gets it here.
+    // New elements, which would reuse freed memory.
     for last in 0..16 {
         let other = v4([11, 0, last, 0], 24);
         map.update(&other, &value(NEW + 1), ANY)?;

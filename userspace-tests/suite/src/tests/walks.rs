@@ -74,7 +74,7 @@ impl Walk {
         Ok(program.test_run(&[0; 64])?.retval)
     }
 
-    /// The first `count` elements that a callback has noted.
+    /// The first `count` elements that a callback has recorded.
     fn seen(&self, count: u32) -> Result<Vec<Element>> {
         let seen = RawMap::new(self.object.map("seen")?.fd())?;
         (0..count)
@@ -177,7 +177,7 @@ fn changes(on: Type) -> Result<()> {
     check::equal(
         walk.seen(visited)?,
         expected,
-        "not what was inserted behind the walk or deleted ahead of it, but the rest as it is",
+        "everything but what was inserted where the walk had passed, or deleted ahead of it",
     )
 }
 
@@ -192,7 +192,7 @@ fn iterator_reads_all(on: Type) -> Result<()> {
     let walk = Walk::new(on, 100_000)?;
     let link = walk.iterator()?;
     check::equal(read_all(&link)?, vec![], "an empty map")?;
-    // More than a page of output, so that reading stops and goes on.
+    // More than a page of output, so that reading pauses and continues.
     let mut all = vec![];
     for n in 0..40u8 {
         all.extend((0..=255).map(|m| (v4([10, n, m, 0], 24), value(u64::from(n)))));
@@ -246,12 +246,12 @@ fn iterator_alone(on: Type) -> Result<()> {
     walk.fill(&all)?;
     let link = walk.iterator()?;
     drop(walk);
-    check::equal(read_all(&link)?, all.clone(), "by the link alone")?;
+    check::equal(read_all(&link)?, all.clone(), "by the link only")?;
     let mut file = File::from(iter_create(link.as_fd())?);
     drop(link);
     let mut first = [0; 16];
     file.read_exact(&mut first)?;
-    check::equal(split(&first), all[0].clone(), "by the open file alone")
+    check::equal(split(&first), all[0].clone(), "by the open file only")
     // Closed here before its end, which frees the map.
 }
 
@@ -262,7 +262,7 @@ fn bpffs_file(on: Type) -> Result<()> {
     walk.fill(&elements(2))?;
     let text = fs::read_to_string(pin.path()).context("read the pin")?;
     let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    // It leaves out what is zero.
+    // The file omits zeros.
     let expected = ["{16,[10,],}: 0", "{16,[10,1,],}: 1", "{8,[10,],}: 8"];
     let plain: Vec<String> = lines
         .iter()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A table of routes is replaced as a whole while packets are looked up in it:
-//! each is matched, by the old table or by the new one.
+//! A table of routes is replaced as a whole while packets are looked up in it: each one matches, in
+//! the old table or in the new one.
 //!
-//! LPM_MTRIE_FILL sets the number of routes, of the BGP table.
+//! LPM_MTRIE_FILL sets the number of routes that are taken from the BGP table.
 
 use std::{
     os::fd::AsFd,
@@ -38,7 +38,7 @@ const MATCHED: u32 = 0;
 const UNMATCHED: [(u32, &str); 3] = [
     (1, "packets that found no table"),
     (2, "packets that matched nothing"),
-    (3, "packets that an outdated table matched"),
+    (3, "packets that matched in an outdated table"),
 ];
 const ADDRESSES: usize = 1024;
 
@@ -81,7 +81,7 @@ fn replaced_under_packets(on: Type) -> Result<()> {
             let swapped = start.elapsed();
             newest.update(&[0; 4], &number.to_ne_bytes(), ANY)?;
             let (id, bytes) = (old.info()?.id, memory(&old)? + memory(&new)?);
-            // With the last reference.
+            // Drops the last reference.
             old = new;
             wait::until("the old table to be released", || match fd_by_id(id) {
                 Err(error) => Ok(error.raw_os_error() == Some(ENOENT)),
@@ -120,7 +120,7 @@ fn routes() -> Result<Vec<Ipv4Net>> {
     let count = random::number("LPM_MTRIE_FILL")?.map_or(ROUTES, |number| number as usize);
     let text = routes::table()?;
     let lines = routes::lines(&text, 4);
-    // From all over the table.
+    // From the whole table, evenly spaced.
     let step = (lines.len() / count).max(1);
     let words = lines.iter().step_by(step).map(|line| {
         let text = std::str::from_utf8(line)?;
@@ -130,7 +130,7 @@ fn routes() -> Result<Vec<Ipv4Net>> {
     words.collect()
 }
 
-/// A new table with all routes, whose values are its number.
+/// Creates a table with all routes, whose values are its number.
 fn table(on: Type, routes: &[Ipv4Net], number: u64) -> Result<Table> {
     let table = Table::builder("table")
         .map_type(on.map_type())

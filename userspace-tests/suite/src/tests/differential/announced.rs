@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A stream of routes: prefixes of the BGP table in the table's order, then
-//! withdrawals and announcements among them.
+//! A stream of routes: prefixes of the BGP table in the table's order, then withdrawals and
+//! announcements of these.
 //!
-//! The seed chooses a slice of the table, and what comes and goes.
+//! The seed determines the slice of the table, and the changes.
 
 use anyhow::{Context, Result, ensure};
 
@@ -41,7 +41,7 @@ pub fn stream(on: Type, text: &[u8], slice: Slice, random: &mut Random) -> Resul
             .update(key, &value(random), ANY)
             .with_context(|| format!("announce {key:?}"))?;
     }
-    three.walk().context("walk over what was announced")?;
+    three.walk().context("walk over the announced prefixes")?;
 
     for step in 0..prefixes.len() / 2 {
         let key = random.pick(&prefixes);
@@ -54,14 +54,14 @@ pub fn stream(on: Type, text: &[u8], slice: Slice, random: &mut Random) -> Resul
         }
         .with_context(|| format!("change {step}, {key:?}"))?;
     }
-    three.walk().context("walk over what changes have left")?;
+    three.walk().context("walk after the changes")?;
 
     for key in &prefixes {
         three
             .delete(key)
             .with_context(|| format!("withdraw {key:?}"))?;
     }
-    three.walk().context("walk over nothing")
+    three.walk().context("walk over the empty map")
 }
 
 /// Consecutive prefixes of one family from somewhere in the table, as keys.
@@ -69,7 +69,7 @@ fn prefixes(text: &[u8], slice: Slice, random: &mut Random) -> Result<Vec<Vec<u8
     let all = routes::lines(text, slice.data);
     ensure!(
         all.len() > slice.prefixes,
-        "the table has {} prefixes of {} bytes, {} are wanted",
+        "the table has {} prefixes of {} bytes, {} are needed",
         all.len(),
         slice.data,
         slice.prefixes

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Random keys in the shapes that exercise different parts of a trie.
 //!
-//! Data is random beyond the prefixlen too: a key may have such bits, and a walk returns them.
+//! Data beyond the prefixlen is random, too: a key may have such bits, and a walk returns them.
 
 use crate::{prefix::Prefix, random::Random};
 
-/// How the keys of a stream lie to each other.
+/// How the keys of a stream are related.
 #[derive(Clone, Copy, Debug)]
 pub enum Spread {
     /// They nest, repeat and branch at every depth: mutations of a few stems.
@@ -14,7 +14,7 @@ pub enum Spread {
     Dense,
     /// They have little in common.
     Sparse,
-    /// Lengths beside byte borders and limits, data of all zeros and ones.
+    /// Lengths next to byte boundaries and limits, data of all zeros and ones.
     Edges,
 }
 
@@ -25,7 +25,7 @@ pub struct Keys {
     spread: Spread,
     bits: usize,
     stems: Vec<Vec<u8>>,
-    /// Where the bits start that differ in a dense stream.
+    /// Where the differing bits of a dense stream start.
     from: usize,
 }
 
@@ -51,7 +51,7 @@ impl Keys {
         let len = match random.below(20) {
             0 => 0,
             1..4 => self.bits,
-            // One more than there are: refused, each operation in its way.
+            // One too many: each operation refuses it in its own way.
             4 => self.bits + 1,
             _ => len,
         };

@@ -41,7 +41,7 @@ impl Three {
     pub fn lookup(&self, key: &[u8], flags: u64) -> Result<()> {
         let want = match flags {
             0 => self.model.lookup(key),
-            // None of them means anything to these maps.
+            // None of these flags is valid for these maps.
             _ => Err(EINVAL),
         };
         self.same(|map| map.lookup(key, flags), want)
@@ -51,7 +51,7 @@ impl Three {
         self.same(|map| map.next_key(key), self.model.next_key(key))
     }
 
-    /// The whole walk, and every value on it.
+    /// Compares the whole walk, and every value on it.
     pub fn walk(&self) -> Result<()> {
         let enough = self.model.len() + 1;
         self.same(|map| map.keys(enough), Ok(self.model.keys()))?;
@@ -74,8 +74,8 @@ impl Three {
         let got = errno(operation(&self.mtrie));
         ensure!(got == want, "LPM_MTRIE gives {got:?}, the model {want:?}");
         let mut trie = errno(operation(&self.trie));
-        // LPM_TRIE allocates from a pool that is refilled behind its back, and
-        // may find it empty with all memory free.
+        // LPM_TRIE allocates from a pool that is refilled asynchronously, and may find it empty
+        // although memory is free.
         for _ in 0..100 {
             if !matches!(trie, Err(ENOMEM)) {
                 break;

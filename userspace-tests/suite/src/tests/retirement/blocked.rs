@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A child whose updates by bpf(2) come to a halt.
+//! A child whose updates by bpf(2) block.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ pub struct Updater {
 
 /// ARRAY: a uapi number.
 const ARRAY: u32 = 2;
-/// So often the child is found asleep in one and the same call.
+/// How often the child must be found asleep in the same call.
 const ENOUGH: u32 = 50;
 
 impl Updater {
@@ -47,7 +47,7 @@ impl Updater {
         Ok(self.counter.lookup(&[0; 4], 0)?)
     }
 
-    /// Whether the child sleeps inside of bpf(2): "NUMBER ARGUMENTS…", or "running".
+    /// Whether the child sleeps inside bpf(2): "NUMBER ARGUMENTS…", or "running".
     fn sleeps_in_bpf(&self) -> Result<bool> {
         let path = format!("/proc/{}/syscall", self.child.id());
         let text = fs::read_to_string(&path).context(path)?;
@@ -67,7 +67,7 @@ impl Updater {
         })
     }
 
-    /// It is killed while it waits.
+    /// Kills it while it waits.
     pub fn dies_of_sigkill(self) -> Result<()> {
         self.child
             .dies_of_sigkill()
@@ -78,7 +78,7 @@ impl Updater {
 fn update(mut wait: &PipeReader, map: &RawMap, counter: &RawMap) -> io::Result<()> {
     wait.read_exact(&mut [0])?;
     for number in 0u64.. {
-        // A lock that was away for too long is no reason to end.
+        // A lock that timed out is no reason to end.
         let _ = map.update(&key(number as u32 % 64), &value(number), ANY);
         counter.update(&[0; 4], &number.to_ne_bytes(), ANY)?;
     }

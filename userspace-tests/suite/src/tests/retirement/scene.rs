@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A map with bpf/parked.bpf.c: the program that sleeps with a value in its
-//! hand, and writers by programs and bpf(2) on all CPUs. Threads are not bound
-//! to a scope: one that never ends is an error and no hang.
+//! A map with bpf/parked.bpf.c: the program that sleeps while it holds a value, and writers by
+//! programs and bpf(2) on all CPUs. Threads are not scoped, so that one that never ends is an error
+//! and not a hang.
 
 use std::{
     os::fd::{AsFd, AsRawFd},
@@ -61,7 +61,7 @@ pub fn value(word: u64) -> Vec<u8> {
     word.to_ne_bytes().repeat(VALUE / 8)
 }
 
-/// One of the prefixes that everybody writes to.
+/// One of the prefixes that all writers write to.
 pub fn key(number: u32) -> Vec<u8> {
     v4(
         number.wrapping_mul(0x9e37_79b1).to_be_bytes(),
@@ -73,7 +73,7 @@ fn held_key() -> Vec<u8> {
     v4([203, 0, 113, 0], 24)
 }
 
-/// All prefixes at once: as many live bytes as there ever are.
+/// Inserts all prefixes: the largest number of live bytes.
 pub fn fill(map: &RawMap) -> Result<()> {
     for number in 0..PREFIXES {
         map.update(&key(number), &value(0), ANY)?;
@@ -116,7 +116,7 @@ impl Scene {
         Ok(self.object.load_program(program)?)
     }
 
-    /// The program that holds a value until the page is supplied, asleep.
+    /// Starts the program that holds a value, and sleeps until the page is supplied.
     pub fn park(&self, page: &MissingPage) -> Result<Thread<u32>> {
         let program = self.object.load_syscall_program("park")?;
         let address = page.address();
@@ -130,7 +130,7 @@ impl Scene {
         Ok(thread)
     }
 
-    /// On each CPU one that runs a program, and one that calls bpf(2).
+    /// Starts, for each CPU, a thread that runs a program and one that calls bpf(2).
     pub fn start_writers(self: &Arc<Self>, cpus: usize) -> Vec<Thread<u64>> {
         (0..cpus as u64)
             .flat_map(|cpu| {
@@ -168,7 +168,7 @@ impl Scene {
         Ok(0)
     }
 
-    /// How many calls it made. None of them may fail but for what the map holds.
+    /// Returns how many calls it made. They may fail only because of the map's content.
     fn call(&self, random: &mut Random) -> Result<u64> {
         let mut calls = 0;
         while !self.stopped() {
@@ -183,16 +183,17 @@ impl Scene {
                 _ => self.map.update(&key, &value(calls), ANY),
             };
             match result.as_ref().map_err(|error| error.raw_os_error()) {
-                // The lock gives up when the CPU that holds it is away, as a virtual one may be.
+                // The lock times out if the CPU that holds it is descheduled, as a virtual one may
+                // be.
                 Ok(()) | Err(Some(ENOENT | EEXIST | ETIMEDOUT)) => calls += 1,
-                Err(_) => result.context("bpf(2) next to the parked program")?,
+                Err(_) => result.context("bpf(2) while the program is parked")?,
             }
         }
         Ok(calls)
     }
 }
 
-/// A thread that nobody has to wait for.
+/// A thread that need not be joined.
 pub struct Thread<T> {
     what: &'static str,
     handle: JoinHandle<Result<T>>,
@@ -208,7 +209,7 @@ impl<T: Send + 'static> Thread<T> {
         self.handle.is_finished()
     }
 
-    /// What it did, if it ends within the limit of waits.
+    /// Its result, if it ends within the time limit.
     pub fn ends(self) -> Result<T> {
         let Self { what, handle } = self;
         wait::until(what, || Ok(handle.is_finished()))?;
@@ -232,14 +233,14 @@ pub fn update_by_syscall_program(map: &RawMap) -> Result<Thread<i32>> {
     }))
 }
 
-/// Deletes a few prefixes, each of which may be there or not.
+/// Deletes a few prefixes, each of which may or may not be there.
 pub fn delete_some(scene: &Arc<Scene>) -> Thread<()> {
     let scene = scene.clone();
     Thread::start("deletions by bpf(2)", move || {
         for number in 0..64 {
             match scene.map.delete(&key(number)) {
                 Err(error) if error.raw_os_error() != Some(ENOENT) => {
-                    bail!("a deletion next to the parked program: {error}")
+                    bail!("a deletion while the program is parked: {error}")
                 }
                 _ => {}
             }

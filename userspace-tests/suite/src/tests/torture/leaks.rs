@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Whether the memory of what this process made comes back: it is charged to a
-//! cgroup of the process's own.
+//! Checks that the memory of everything that this process created is freed: it is charged to a
+//! separate cgroup.
 
 use anyhow::{Context, Result};
 
 use crate::memory_cgroup::{self, MemoryCgroup};
 
-/// This process is in its own cgroup as long as the guard lives.
+/// Keeps this process in its own cgroup while the guard lives.
 pub struct Charged(MemoryCgroup);
 
-/// What may stay: tables of the process that have grown.
+/// How much may stay: tables of the process that have grown.
 const MAY_STAY: u64 = 64 << 10;
 
 impl Charged {
@@ -23,7 +23,7 @@ impl Charged {
         self.0.slab()
     }
 
-    /// Waits until no more than at the beginning is charged.
+    /// Waits until no more is charged than at the beginning.
     pub fn wait_for(&self, start: u64) -> Result<()> {
         self.0.given_back(start + MAY_STAY)
     }
@@ -31,7 +31,7 @@ impl Charged {
 
 impl Drop for Charged {
     fn drop(&mut self) {
-        // A cgroup that stays does no harm in a machine that ends with the tests.
+        // A cgroup that stays does no harm, since the machine ends with the tests.
         let _ = memory_cgroup::leave();
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Keys and values of the torture test, as bpf/torture.bpf.c makes and checks
-//! them: a value says for which prefix it was stored.
+//! Keys and values of the torture test, as bpf/torture.bpf.c makes and checks them: a value
+//! identifies the prefix that it was stored for.
 
 use anyhow::{Result, ensure};
 
@@ -37,7 +37,7 @@ impl Name {
         self.prefix().key()
     }
 
-    /// A value of this many bytes for it; no two are the same but by chance.
+    /// A value of this many bytes for it; two are the same only by chance.
     pub fn value(self, size: usize, random: &mut Random) -> Vec<u8> {
         let serial = u64::from(random.next() as u32);
         let word = with_checksum(serial << 16 | u64::from(self.len) << 9 | self.number);
@@ -45,7 +45,7 @@ impl Name {
     }
 }
 
-/// The value is whole, and was stored for a prefix that covers the key.
+/// Checks that the value is whole, and was stored for a prefix that covers the key.
 pub fn fits(value: &[u8], key: &[u8]) -> Result<()> {
     ensure!(
         stored_for(value)?.covers(&Prefix::from_key(key)),
@@ -54,7 +54,7 @@ pub fn fits(value: &[u8], key: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// The value is whole, and was stored for this very key.
+/// Checks that the value is whole, and was stored for this very key.
 pub fn is_of(value: &[u8], key: &[u8]) -> Result<()> {
     ensure!(
         stored_for(value)? == Prefix::from_key(key),
@@ -78,7 +78,7 @@ fn stored_for(value: &[u8]) -> Result<Prefix> {
     Ok(name.prefix())
 }
 
-/// The key is one that may have been inserted.
+/// Checks that the key is one that may have been inserted.
 pub fn is_ours(key: &[u8]) -> Result<()> {
     let prefix = Prefix::from_key(key);
     let ours = (0..ADDRESSES as u64).any(|number| address(number).to_be_bytes()[..] == prefix.data);

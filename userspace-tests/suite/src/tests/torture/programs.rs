@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Programs that run on the maps: in a loop of test runs, and attached to what
-//! happens on all CPUs, from which they come and go.
+//! Programs that run on the maps: in a loop of test runs, and attached to events on all CPUs,
+//! repeatedly attached and detached.
 
 use std::{
     fs, io,
@@ -21,7 +21,7 @@ use crate::{arch::GETPID, perf, wait};
 
 /// Runs of a program between two syscalls.
 const REPEAT: u32 = 8;
-/// Of the clock whose interrupt runs a program on each CPU.
+/// The period of the clock whose interrupt runs a program on each CPU.
 const PERIOD_NS: u64 = 2_000_000;
 
 /// Test runs until `stop`.
@@ -50,8 +50,8 @@ const ATTACHED: [Count; 4] = [
     Count::InWriter,
 ];
 
-/// Loads the programs, attaches them, waits until each has run, takes them off.
-/// Somebody else must run [`run`] meanwhile, for the writer that is probed.
+/// Loads the programs, attaches them, waits until each has run, and detaches them. Another thread
+/// must execute [`run`] meanwhile, for the probed writer.
 pub fn attach_once(subjects: &Subjects, cpus: usize) -> Result<()> {
     let counts = |subjects: &Subjects| -> Result<Vec<u64>> {
         ATTACHED
@@ -75,7 +75,7 @@ pub fn attach_once(subjects: &Subjects, cpus: usize) -> Result<()> {
     })
 }
 
-/// Programs and the events that they are for.
+/// Programs and the events that they are attached to.
 struct Attachments {
     sys_enter: Program,
     events: Vec<(OwnedFd, Program)>,
@@ -88,7 +88,7 @@ impl Attachments {
         let mut events = vec![
             // By a breakpoint, whose handler counts as an NMI on x86-64: allocations and the lock behave as there.
             (perf::kprobe_inside(GETPID)?, load("in_kprobe")?),
-            // Called by every insert, with the lock of the map held.
+            // Called by every insertion, with the map's lock held.
             (perf::kprobe(c"bpf_map_kmalloc_nolock")?, load("in_writer")?),
         ];
         for cpu in 0..cpus {
@@ -113,11 +113,11 @@ impl Attachments {
     }
 }
 
-/// A probe that is not at a function's start is a breakpoint, until the kernel
-/// finds the time to make a jump of it. Not in this test.
+/// A probe that is not at a function's start is a breakpoint, until the kernel optimizes it into a
+/// jump. This disables that.
 pub fn keep_breakpoints() -> Result<()> {
     match fs::write("/proc/sys/debug/kprobes-optimization", "0") {
-        // A kernel without it makes no jumps.
+        // A kernel without the setting does not optimize.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result.context("/proc/sys/debug/kprobes-optimization"),
     }

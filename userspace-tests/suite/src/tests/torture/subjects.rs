@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The two maps that are tortured, and the counts of what succeeded on them.
+//! The two maps of the torture test, and the counts of successes on them.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -41,7 +41,7 @@ pub enum Count {
 /// ARRAY: a uapi number.
 const ARRAY: u32 = 2;
 
-/// How often what succeeded, in userspace.
+/// Counts of successes in userspace.
 pub struct Tally([AtomicU64; Count::Counts as usize]);
 
 impl Tally {
@@ -49,7 +49,7 @@ impl Tally {
         Self([const { AtomicU64::new(0) }; Count::Counts as usize])
     }
 
-    /// Counts one; `offset` says which map, where that matters.
+    /// Counts one; `offset` is the map's number, where that matters.
     pub fn count(&self, what: Count, offset: usize) {
         self.0[what as usize + offset].fetch_add(1, Ordering::Relaxed);
     }

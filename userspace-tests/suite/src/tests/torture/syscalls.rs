@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Random steps on the maps by bpf(2), beside whatever else goes on.
+//! Random steps on the maps by bpf(2), concurrently with everything else.
 
 use std::io;
 
@@ -21,7 +21,7 @@ use crate::{
 const WALK: usize = 16;
 
 pub fn step(subjects: &Subjects, tally: &Tally, random: &mut Random) -> Result<()> {
-    // For the program that is attached inside of it.
+    // For the program that is attached inside the call.
     call_getpid();
     let which = random.below(2);
     let map = &subjects.maps[which];
@@ -65,7 +65,7 @@ fn outcome(result: io::Result<()>, tally: &Tally, success: Count, offset: usize)
         tally.count(success, offset);
         return Ok(());
     };
-    // The lock gives up when the CPU that holds it is away, as a virtual one may be.
+    // The lock times out if the CPU that holds it is descheduled, as a virtual one may be.
     if error.raw_os_error() == Some(ETIMEDOUT) {
         tally.count(Count::NoLock, 0);
         return Ok(());
@@ -103,7 +103,7 @@ fn take_batch(map: &RawMap, from: &[u8], mut taken: impl FnMut()) -> Result<()> 
     follow(&batch, from)
 }
 
-/// The elements follow `from`, in order, each with its own value.
+/// Checks that the elements follow `from`, in order, each with its own value.
 fn follow(batch: &BatchElements, from: &[u8]) -> Result<()> {
     let mut position = Prefix::from_key(from);
     for (key, value) in &batch.elements {
@@ -115,7 +115,7 @@ fn follow(batch: &BatchElements, from: &[u8]) -> Result<()> {
     }
     match batch.result.as_ref().map_err(io::Error::raw_os_error) {
         Ok(()) | Err(Some(ENOENT)) => Ok(()),
-        // The lock gave up, see `outcome`. What was taken before is there.
+        // The lock timed out, see `outcome`. The elements taken before are returned.
         Err(Some(ETIMEDOUT)) => Ok(()),
         Err(errno) => bail!("unexpected: errno {errno:?}"),
     }
