@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs that take random steps on two maps concurrently with each other, and
+ * Programs that take random steps on two maps, concurrently with each other and
  * with the syscalls of src/tests/torture.rs.
  *
  * A value identifies the prefix that it was stored for, which reveals foreign

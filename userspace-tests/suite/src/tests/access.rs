@@ -19,11 +19,14 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("access_rdonly", rdonly),
-    Test::both("access_wronly", wronly),
-    Test::both("access_of_descriptors", descriptors),
-    Test::both("access_of_programs", programs),
-    Test::both("access_of_programs_and_userspace", programs_and_userspace),
+    Test::both("access_rdonly_forbids_writes", rdonly),
+    Test::both("access_wronly_forbids_reads", wronly),
+    Test::both("access_flags_restrict_descriptors", descriptors),
+    Test::both("access_flags_restrict_programs", programs),
+    Test::both(
+        "access_flags_for_programs_do_not_restrict_userspace",
+        programs_and_userspace,
+    ),
 ];
 
 fn with_flags(on: Type, flags: u32, shape: Shape) -> Result<RawMap> {

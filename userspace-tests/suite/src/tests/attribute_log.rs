@@ -16,7 +16,7 @@ use crate::{
 pub const TESTS: &[Test] = &[
     Test::both("attribute_log_names_the_attribute", names_the_attribute),
     Test::both("attribute_log_is_empty_if_the_type_rejects", empty),
-    Test::both("attribute_log_bad_buffers", bad_buffers),
+    Test::both("attribute_log_rejects_bad_buffers", bad_buffers),
 ];
 
 type Change = fn(&mut MapAttr);

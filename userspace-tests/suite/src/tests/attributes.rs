@@ -17,11 +17,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("attributes_refused", refused),
-    Test::both("attributes_accepted", accepted),
-    Test::both("attributes_unknown_flags", unknown_flags),
-    Test::both("attributes_exclusive_map", exclusive),
-    Test::mtrie("attributes_undeclared_type", undeclared_type),
+    Test::both("attributes_out_of_range_are_refused", refused),
+    Test::both("attributes_at_their_limits_are_accepted", accepted),
+    Test::both("attributes_unknown_flags_are_refused", unknown_flags),
+    Test::both("attributes_exclusive_map_is_refused_to_others", exclusive),
+    Test::mtrie("attributes_undeclared_type_is_refused", undeclared_type),
 ];
 
 type Change = fn(&mut MapAttr);

@@ -20,11 +20,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("pointers_of_elements", elements),
-    Test::both("pointers_of_batches", batches),
-    Test::both("batch_unknown_element_flags", batch_flags),
-    Test::both("pointers_to_attributes", attributes),
-    Test::both("pointers_and_descriptors_of_no_map", descriptors),
+    Test::both("bad_pointers_to_elements_change_nothing", elements),
+    Test::both("bad_pointers_to_batches_stop_them", batches),
+    Test::both("batch_unknown_element_flags_are_refused", batch_flags),
+    Test::both("bad_pointers_to_attributes_are_refused", attributes),
+    Test::both("bad_descriptors_are_refused", descriptors),
 ];
 
 /// The attributes of the element commands.

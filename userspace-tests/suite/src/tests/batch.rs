@@ -15,14 +15,17 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("batch_update", update),
+    Test::both("batch_update_counts_all_elements", update),
     Test::both("batch_update_stops_at_the_error", update_stops),
-    Test::both("batch_lookup", lookup),
+    Test::both("batch_lookup_returns_all_in_order", lookup),
     Test::mtrie("batch_cursor_is_a_position", cursors),
     Test::mtrie("batch_walk_ends_while_the_map_changes", walk_while_changing),
-    Test::both("batch_of_none", none),
-    Test::both("batch_delete", delete),
-    Test::mtrie("batch_lookup_and_delete", lookup_and_delete),
+    Test::both("batch_of_none_succeeds", none),
+    Test::both("batch_delete_stops_at_a_missing_key", delete),
+    Test::mtrie(
+        "batch_lookup_and_delete_deletes_what_it_returns",
+        lookup_and_delete,
+    ),
     Test::mtrie("batch_flags_are_refused", flags),
 ];
 

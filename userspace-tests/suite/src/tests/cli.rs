@@ -28,17 +28,17 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("cli_answers_as_the_model", answers),
-    Test::both("cli_dumps_what_it_loads", round_trip),
+    Test::both("cli_agrees_with_the_model", answers),
+    Test::both("cli_loads_what_it_dumps", round_trip),
     Test::both("cli_creates_maps_of_all_kinds", creates),
     Test::both("cli_sets_and_deletes", sets),
     Test::both("cli_writes_fields_by_name", fields),
     Test::both("cli_diffs_and_replaces", replaces),
     Test::both("cli_swaps_a_whole_table", swaps),
-    Test::both("cli_stats", stats),
+    Test::both("cli_stats_counts_by_length", stats),
     Test::both("cli_watches_changes", watches),
     Test::both("cli_errors_say_what_to_do", errors),
-    Test::mtrie("cli_kernel_says_what_it_can", kernel),
+    Test::mtrie("cli_stats_shows_what_the_kernel_can_do", kernel),
 ];
 
 /// What a run of the tool gave.
@@ -354,7 +354,7 @@ fn swaps(on: Type) -> Result<()> {
 }
 
 fn stats(on: Type) -> Result<()> {
-    let (pin, map) = pinned(on, "cli_stats")?;
+    let (pin, map) = pinned(on, "cli_stats_counts_by_length")?;
     for prefix in ["10.0.0.0/8", "11.0.0.0/8", "10.1.0.0/16"] {
         map.insert(&net(prefix), &1)?;
     }
@@ -367,7 +367,7 @@ fn stats(on: Type) -> Result<()> {
     };
     for (field, want) in [
         ("id", json!(map.info()?.id)),
-        ("name", json!("cli_stats")),
+        ("name", json!("cli_stats_counts_by_length")),
         ("type", json!(name)),
         ("entries", json!(3)),
         ("max_entries", json!(1000)),

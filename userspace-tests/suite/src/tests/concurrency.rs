@@ -20,7 +20,10 @@ use crate::{
     random::Random,
 };
 
-pub const TESTS: &[Test] = &[Test::both("concurrency_of_two_threads", two_threads)];
+pub const TESTS: &[Test] = &[Test::both(
+    "concurrent_threads_read_whole_values",
+    two_threads,
+)];
 
 const TIME: Duration = Duration::from_secs(2);
 /// Longer than a machine word, so that a torn replacement would be seen.

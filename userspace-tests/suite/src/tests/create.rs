@@ -28,9 +28,9 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("create_without_no_prealloc", without_no_prealloc),
     Test::both("id_is_listed_and_opens", id),
     Test::both("ids_are_unique", unique_ids),
-    Test::both("info", info),
-    Test::both("fdinfo", fdinfo),
-    Test::mtrie("fdinfo_memory", memory),
+    Test::both("info_matches_the_attributes", info),
+    Test::both("fdinfo_matches_the_attributes", fdinfo),
+    Test::mtrie("fdinfo_memory_counts_the_trie", memory),
 ];
 
 fn by_aya(on: Type) -> Result<()> {

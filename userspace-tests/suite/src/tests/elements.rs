@@ -15,13 +15,16 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("elements_update_flags", update_flags),
-    Test::both("elements_lookup", lookup),
-    Test::both("elements_delete", delete),
-    Test::both("elements_full_map", full_map),
-    Test::both("elements_too_long_prefix", too_long_prefix),
-    Test::both("elements_host_bits", host_bits),
-    Test::mtrie("elements_lookup_and_delete", lookup_and_delete),
+    Test::both("elements_update_flags_are_honoured", update_flags),
+    Test::both("elements_lookup_finds_the_covering_prefix", lookup),
+    Test::both("elements_delete_removes_one_prefix", delete),
+    Test::both("elements_full_map_refuses_new_prefixes_only", full_map),
+    Test::both("elements_too_long_prefix_is_refused", too_long_prefix),
+    Test::both("elements_host_bits_are_kept", host_bits),
+    Test::mtrie(
+        "elements_lookup_and_delete_returns_the_value",
+        lookup_and_delete,
+    ),
 ];
 
 /// BPF_F_LOCK, for values with a spin lock.

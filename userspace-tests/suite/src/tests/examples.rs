@@ -21,12 +21,12 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("example_firewall_drops_what_it_says", firewall),
+    Test::mtrie("example_firewall_follows_its_rules", firewall),
     Test::mtrie(
         "example_count_by_prefix_counts_the_longest",
         count_by_prefix,
     ),
-    Test::mtrie("example_path_policy_denies_what_it_says", path_policy),
+    Test::mtrie("example_path_policy_follows_its_rules", path_policy),
     Test::mtrie("example_route_by_as_counts_both_ends", route_by_as),
 ];
 

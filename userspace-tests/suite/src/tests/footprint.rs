@@ -16,8 +16,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("memory_of_an_empty_map", empty),
-    Test::mtrie("memory_of_many_maps_with_an_entry", many),
+    Test::mtrie("memory_of_an_empty_map_is_at_most_4_kib", empty),
+    Test::mtrie("memory_of_a_map_with_an_entry_is_at_most_8_kib", many),
 ];
 
 const KIB: u64 = 1 << 10;

@@ -11,7 +11,10 @@ use crate::{
     objects,
 };
 
-pub const TESTS: &[Test] = &[Test::mtrie("helpers_refused", refused)];
+pub const TESTS: &[Test] = &[Test::mtrie(
+    "helpers_that_the_type_lacks_are_refused",
+    refused,
+)];
 
 /// The verifier's messages about helpers that it rejects before it looks at the map's type.
 const SAID_EARLIER: [(&str, &str); 1] = [("tail_call", "expected prog array map for tail call")];

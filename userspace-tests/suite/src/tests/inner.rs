@@ -22,11 +22,14 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("inner_used_by_programs", used),
-    Test::both("inner_replaced", replaced),
-    Test::both("inner_replaced_while_programs_use_it", replaced_in_use),
-    Test::both("inner_must_match_the_template", must_match),
-    Test::mtrie("inner_of_the_other_type_is_refused", other_type),
+    Test::both("inner_map_is_used_by_programs", used),
+    Test::both("inner_map_is_replaced", replaced),
+    Test::both(
+        "inner_map_is_replaced_while_programs_use_it",
+        replaced_in_use,
+    ),
+    Test::both("inner_map_must_match_the_template", must_match),
+    Test::mtrie("inner_map_of_the_other_type_is_refused", other_type),
 ];
 
 /// The outer maps of bpf/inner.bpf.c, the programs that use them, and the keys of these.

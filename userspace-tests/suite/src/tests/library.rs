@@ -24,19 +24,16 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("library_answers_as_the_model", answers),
-    Test::both(
-        "library_matches_without_the_right_to_load_programs",
-        without_rights,
-    ),
-    Test::both("library_keys_of_all_kinds", kinds),
-    Test::both("library_iter_leaves_nothing_out", iter),
+    Test::both("library_agrees_with_the_model", answers),
+    Test::both("library_matches_without_capabilities", without_rights),
+    Test::both("library_takes_keys_of_all_kinds", kinds),
+    Test::both("library_iter_omits_nothing", iter),
     Test::both("library_loads_in_batches", loads),
     Test::both("library_removes_subtrees_and_drains", removes),
-    Test::both("library_update_modes_and_take", updates),
+    Test::both("library_honours_update_modes_and_takes", updates),
     Test::both("library_opens_by_pin_id_and_name", opens),
     Test::both("library_creates_or_opens_a_pin", pins),
-    Test::both("library_refuses_what_does_not_fit", refuses),
+    Test::both("library_refuses_types_that_do_not_fit", refuses),
     Test::both("library_replaces_a_whole_table", swaps),
 ];
 

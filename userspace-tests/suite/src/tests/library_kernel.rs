@@ -23,9 +23,9 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("library_kernel_tells_the_length", tells_the_length),
+    Test::both("library_kernel_finds_the_length", tells_the_length),
     Test::both("library_kernel_match_is_of_one_moment", match_of_one_moment),
-    Test::mtrie("library_kernel_walks_from_anywhere", walks_from_anywhere),
+    Test::mtrie("library_kernel_walks_from_any_prefix", walks_from_anywhere),
     Test::mtrie("library_kernel_reads_one_entry", reads_one_entry),
     Test::mtrie("library_kernel_takes_one_entry", takes_one_entry),
     Test::mtrie("library_kernel_drains_what_it_removes", drains),

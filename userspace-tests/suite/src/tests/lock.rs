@@ -38,7 +38,7 @@ pub const TESTS: &[Test] = &[
     }),
     Test::mtrie("lock_recursion_is_detected_in_a_tracepoint", tracepoint),
     Test::mtrie("lock_abba_is_detected", crosswise),
-    Test::mtrie("lock_next_to_a_perf_event", perf_event),
+    Test::mtrie("lock_does_not_hang_in_a_perf_event", perf_event),
 ];
 
 /// `enum count` of bpf/reenter.bpf.c.

@@ -15,8 +15,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("map_fields_read_by_a_program", read),
-    Test::both("map_fields_not_written_by_a_program", not_written),
+    Test::both("map_fields_are_read_by_a_program", read),
+    Test::both("map_fields_are_not_written_by_a_program", not_written),
 ];
 
 fn read(on: Type) -> Result<()> {

@@ -30,9 +30,11 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("matched_length_in_xdp", |on| in_programs(on, XDP)),
-    Test::both("matched_length_in_tc", |on| in_programs(on, TC)),
-    Test::both("matched_length_in_a_sleepable_program", |on| {
+    Test::both("matched_length_is_returned_in_xdp", |on| {
+        in_programs(on, XDP)
+    }),
+    Test::both("matched_length_is_returned_in_tc", |on| in_programs(on, TC)),
+    Test::both("matched_length_is_returned_in_a_sleepable_program", |on| {
         in_programs(on, SLEEPABLE)
     }),
     Test::both("matched_length_rejects_wrong_arguments", rejects),

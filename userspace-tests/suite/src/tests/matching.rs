@@ -13,11 +13,14 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("matching_nested_prefixes", nested),
-    Test::both("matching_default_route", default_route),
-    Test::both("matching_short_keys", short_keys),
-    Test::both("matching_bits_beyond_the_prefixlen", bits_beyond),
-    Test::both("matching_all_8_bit_prefixes", all_of_8_bits),
+    Test::both("matching_finds_the_longest_of_nested_prefixes", nested),
+    Test::both("matching_default_route_covers_everything", default_route),
+    Test::both("matching_short_keys_find_no_longer_prefix", short_keys),
+    Test::both("matching_ignores_bits_beyond_the_prefixlen", bits_beyond),
+    Test::both(
+        "matching_all_8_bit_prefixes_agrees_with_the_model",
+        all_of_8_bits,
+    ),
 ];
 
 fn nested(on: Type) -> Result<()> {

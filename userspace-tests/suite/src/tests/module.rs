@@ -21,16 +21,16 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("module_reference_per_map", per_map),
-    Test::mtrie("module_reference_by_a_pin_only", pin_alone),
-    Test::mtrie("module_reference_by_a_program_only", program_alone),
-    Test::mtrie("module_reference_by_a_template_only", template_alone),
+    Test::mtrie("module_has_one_reference_per_map", per_map),
+    Test::mtrie("module_is_kept_by_a_pin", pin_alone),
+    Test::mtrie("module_is_kept_by_a_program", program_alone),
+    Test::mtrie("module_is_kept_by_a_template", template_alone),
     Test::mtrie(
-        "module_no_reference_left_by_failed_creations",
+        "module_has_no_reference_after_failed_creations",
         failed_creations,
     ),
     Test::mtrie("module_stays_while_a_map_lives", stays),
-    Test::mtrie("module_loads_by_itself", loads_by_itself),
+    Test::mtrie("module_loads_when_a_map_is_created", loads_by_itself),
     Test::mtrie("module_does_not_load_without_cap_bpf", not_without_cap_bpf),
     Test::mtrie("module_does_not_load_for_bad_attributes", wrong_attributes),
 ];

@@ -27,7 +27,7 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::mtrie(
-        "module_whose_init_fails_after_registration_makes_no_map",
+        "module_whose_init_fails_after_registration_creates_no_map",
         init_fails,
     ),
     Test::mtrie(

@@ -25,9 +25,12 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("module_loaded_used_and_removed_500_times", many_times),
-    Test::mtrie("module_removed_while_maps_are_created", against_creation),
-    Test::mtrie("module_loads_once_for_many_at_once", many_at_once),
+    Test::mtrie("module_leaks_nothing_when_loaded_500_times", many_times),
+    Test::mtrie(
+        "module_can_be_removed_while_maps_are_created",
+        against_creation,
+    ),
+    Test::mtrie("module_loads_for_concurrent_creations", many_at_once),
     Test::mtrie("module_for_another_kernel_is_refused", another_kernel),
 ];
 

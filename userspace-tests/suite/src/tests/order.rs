@@ -14,12 +14,18 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("order_empty_map", empty),
+    Test::both("order_empty_map_has_no_key", empty),
     Test::both("order_is_post_order", post_order),
     Test::both("order_unknown_key_starts_over", unknown_key),
-    Test::both("order_against_model", against_model),
-    Test::both("order_delete_while_walking", delete_while_walking),
-    Test::both("order_deletions_around_the_cursor", around_the_cursor),
+    Test::both("order_agrees_with_the_model", against_model),
+    Test::both(
+        "order_deleting_first_keys_empties_the_map",
+        delete_while_walking,
+    ),
+    Test::both(
+        "order_walk_continues_after_deletions_around_the_cursor",
+        around_the_cursor,
+    ),
 ];
 
 fn empty(on: Type) -> Result<()> {

@@ -19,8 +19,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("pin_reopen_unpin", reopen),
-    Test::both("pin_shared_by_two_programs", shared),
+    Test::both("pin_keeps_the_map_until_removed", reopen),
+    Test::both("pin_is_shared_by_two_programs", shared),
 ];
 
 /// A path in the BPF file system that is removed at the test's end.

@@ -16,10 +16,13 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("privilege_without_cap_bpf", without_cap_bpf),
-    Test::both("privilege_of_a_plain_user", plain_user),
-    Test::both("privilege_in_a_user_namespace", user_namespace),
-    Test::both("privilege_to_open_by_id", by_id),
+    Test::both("privilege_cap_bpf_is_required_to_create", without_cap_bpf),
+    Test::both("privilege_of_a_plain_user_does_not_suffice", plain_user),
+    Test::both(
+        "privilege_in_a_user_namespace_does_not_suffice",
+        user_namespace,
+    ),
+    Test::both("privilege_cap_sys_admin_is_required_to_open_by_id", by_id),
 ];
 
 fn without_cap_bpf(on: Type) -> Result<()> {

@@ -28,17 +28,17 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("references_create_dup_close", create_dup_close),
-    Test::both("references_of_a_program_that_uses_it", program),
-    Test::both("references_pin_get_unpin", pin_get_unpin),
-    Test::both("references_fd_by_id", fd_by_id),
-    Test::both("references_inner_map_and_template", inner),
-    Test::both("references_held_by_a_pin_only", pin_alone),
-    Test::both("references_held_by_a_program_only", program_alone),
-    Test::both("references_held_by_a_link_only", link_alone),
-    Test::both("references_held_by_an_outer_map_only", outer_alone),
+    Test::both("references_count_open_files", create_dup_close),
+    Test::both("references_count_programs", program),
+    Test::both("references_count_pins", pin_get_unpin),
+    Test::both("references_count_files_opened_by_id", fd_by_id),
+    Test::both("references_count_outer_maps_but_not_templates", inner),
+    Test::both("references_of_one_pin_keep_the_map", pin_alone),
+    Test::both("references_of_one_program_keep_the_map", program_alone),
+    Test::both("references_of_one_link_keep_the_map", link_alone),
+    Test::both("references_of_one_outer_map_keep_the_map", outer_alone),
     // Each step of the tour checks the counters and functions that it names.
-    Test::mtrie("references_match_the_tour", |on| {
+    Test::mtrie("tour_matches_refcounts", |on| {
         tour::run(on, &mut io::sink())
     })
     .needing(Need::Module),

@@ -19,9 +19,15 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::mtrie("refused_memory_in_programs", |on| each(on, By::Program)),
-    Test::mtrie("refused_memory_in_syscalls", |on| each(on, By::Syscall)),
-    Test::mtrie("refused_memory_at_every_request", all),
+    Test::mtrie(
+        "refused_memory_leaves_no_write_by_programs_half_done",
+        |on| each(on, By::Program),
+    ),
+    Test::mtrie(
+        "refused_memory_leaves_no_write_by_syscalls_half_done",
+        |on| each(on, By::Syscall),
+    ),
+    Test::mtrie("refused_memory_fails_programs_but_not_syscalls", all),
 ];
 
 #[derive(Clone, Copy, Debug)]

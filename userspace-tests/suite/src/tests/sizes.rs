@@ -12,7 +12,10 @@ use crate::{
     random::Random,
 };
 
-pub const TESTS: &[Test] = &[Test::both("sizes_of_keys_and_values", sizes)];
+pub const TESTS: &[Test] = &[Test::both(
+    "sizes_of_all_keys_and_values_keep_every_byte",
+    sizes,
+)];
 
 const DATA: [u32; 6] = [1, 4, 8, 16, 33, 256];
 const VALUES: [u32; 6] = [1, 4, 8, 12, 64, 4096];

@@ -17,9 +17,9 @@ use crate::{
 
 pub const TESTS: &[Test] = &[
     Test::both("token_grants_the_type", grants),
-    Test::both("token_by_the_name_of_the_type", by_name),
-    Test::both("token_grants_another_type", another_type),
-    Test::both("token_grants_another_command", another_command),
+    Test::both("token_grants_the_type_by_name", by_name),
+    Test::both("token_for_another_type_is_refused", another_type),
+    Test::both("token_for_another_command_is_refused", another_command),
 ];
 
 /// Creates a map in a user namespace, with a token of these masks, and uses it; returns the first

@@ -33,16 +33,13 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[
-    Test::both("tools_stock_bpftool", |on| {
+    Test::both("tools_stock_bpftool_edits_maps", |on| {
         describes_and_edits(on, Tool::Stock)
     }),
-    Test::both("tools_patched_bpftool", |on| {
+    Test::both("tools_patched_bpftool_edits_maps", |on| {
         describes_and_edits(on, Tool::Patched)
     }),
-    Test::mtrie(
-        "tools_stock_bpftool_creates_by_name_what_it_knows",
-        stock_creation,
-    ),
+    Test::mtrie("tools_stock_bpftool_cannot_create_the_type", stock_creation),
     Test::both("create_by_bpftool", creation),
     Test::mtrie("create_by_stock_libbpf", |on| {
         loads_an_object(on, Tool::Stock)
@@ -51,8 +48,8 @@ pub const TESTS: &[Test] = &[
         loads_an_object(on, Tool::Patched)
     }),
     Test::mtrie("tools_patched_bpftool_probes_the_type", probe),
-    Test::mtrie("tools_libbpf_rs", libbpf_rs),
-    Test::both("tools_cilium_ebpf", cilium_ebpf),
+    Test::mtrie("tools_libbpf_rs_uses_the_type", libbpf_rs),
+    Test::both("tools_cilium_ebpf_uses_the_type", cilium_ebpf),
 ];
 
 /// Needs no program of the host.

@@ -28,27 +28,37 @@ macro_rules! test {
 }
 
 pub const TESTS: &[Test] = &[
-    test!("values_held_while_deleted", CLASSIFIER, Change::Delete).not_on_debug(),
-    test!("values_held_while_replaced", CLASSIFIER, Change::Replace).not_on_debug(),
     test!(
-        "values_held_while_deleted_and_inserted_again",
+        "values_held_stay_whole_while_deleted",
+        CLASSIFIER,
+        Change::Delete
+    )
+    .not_on_debug(),
+    test!(
+        "values_held_stay_whole_while_replaced",
+        CLASSIFIER,
+        Change::Replace
+    )
+    .not_on_debug(),
+    test!(
+        "values_held_stay_whole_while_deleted_and_inserted_again",
         CLASSIFIER,
         Change::DeleteAndInsert
     ),
     test!(
-        "values_held_by_a_sleepable_program_while_deleted",
+        "values_held_by_a_sleepable_program_stay_whole_while_deleted",
         SYSCALL,
         Change::Delete
     )
     .not_on_debug(),
     test!(
-        "values_held_by_a_sleepable_program_while_replaced",
+        "values_held_by_a_sleepable_program_stay_whole_while_replaced",
         SYSCALL,
         Change::Replace
     )
     .not_on_debug(),
     test!(
-        "values_held_by_a_sleepable_program_while_deleted_and_inserted_again",
+        "values_held_by_a_sleepable_program_stay_whole_while_deleted_and_inserted_again",
         SYSCALL,
         Change::DeleteAndInsert
     ),

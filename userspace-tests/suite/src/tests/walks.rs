@@ -30,14 +30,17 @@ use crate::{
 pub const TESTS: &[Test] = &[
     Test::mtrie("for_each_visits_all_in_order", visits_all),
     Test::mtrie("for_each_stops_when_told", stops),
-    Test::mtrie("for_each_in_a_sleepable_program", in_a_sleepable_program),
+    Test::mtrie(
+        "for_each_visits_all_in_a_sleepable_program",
+        in_a_sleepable_program,
+    ),
     Test::mtrie("for_each_callback_writes_values", writes_values),
     Test::mtrie("for_each_callback_deletes_its_element", deletes),
     Test::mtrie("for_each_callback_changes_the_map", changes),
     Test::mtrie("for_each_visits_at_most_max_entries", runs_ahead),
     Test::mtrie("element_iterator_reads_all", iterator_reads_all),
     Test::mtrie(
-        "element_iterator_while_the_map_is_rewritten",
+        "element_iterator_reads_what_stays_once",
         iterator_while_rewritten,
     ),
     Test::mtrie("element_iterator_keeps_its_map", iterator_alone),

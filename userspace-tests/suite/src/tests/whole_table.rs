@@ -29,7 +29,7 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[Test::mtrie(
-    "whole_table_is_replaced_under_packets",
+    "whole_table_is_replaced_without_losing_a_match",
     replaced_under_packets,
 )];
 
