@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The project's verbs, as thin wrappers around scripts and cargo. `make help` lists those
-# marked "##!", `make help-all` all, under the headings "##@".
+# Thin wrappers around scripts and cargo. `make help` lists the targets marked "##!",
+# `make help-all` all targets, under the headings "##@".
 
 programs := cargo build --locked --release --target x86_64-unknown-linux-musl -p machine -p suite -p demo -p lpm-cli -p 'example-*'
 # A shell started before rustup was installed lacks its directory.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
-help: ## the most useful verbs
+help: ## the most useful targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##! /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-help-all: ##! all verbs, grouped
+help-all: ##! all targets, grouped
 	@sed -n 's/^##@ /\n/p; s/^\([a-z0-9-]*\):.*##!\{0,1\} /  \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 ##@ Show

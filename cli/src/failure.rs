@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(text) | Self::System(text) => f.write_str(text),
-            Self::Closed => f.write_str("the reader of the output is gone"),
+            Self::Closed => f.write_str("the reader of the output has closed it"),
         }
     }
 }

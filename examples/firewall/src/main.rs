@@ -82,7 +82,7 @@ fn main() -> Result<()> {
     io::stdin().read_line(&mut String::new())?;
 
     for (line, key) in loaded {
-        let rule = rules.get(&key)?.context("the rule is gone")?;
+        let rule = rules.get(&key)?.context("the rule was removed")?;
         println!("{line}: {} passed, {} dropped", rule.passed, rule.dropped);
     }
     Ok(())

@@ -28,7 +28,7 @@ struct NoMemory;
 const TIDIED: usize = 4;
 
 /// A full node with no more items than this becomes a packed one: fewer than those that made it
-/// full, so that a single prefix that comes and goes does not copy it again and again.
+/// full, so that a single prefix that comes and goes does not copy it repeatedly.
 const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].

@@ -98,7 +98,7 @@ int delete_all(struct __sk_buff *skb)
  */
 static long change(void *map, const struct key *key, __u64 *value, struct walk *walk)
 {
-	struct key behind = { 32, { 10, key->data[1], 0, 1 } };
+	struct key passed = { 32, { 10, key->data[1], 0, 1 } };
 	struct key ahead = { 24, { 10, key->data[1] + 1, 7, 0 } };
 	struct key next = { 16, { 10, key->data[1] + 1 } };
 	struct key after_next = { 16, { 10, key->data[1] + 2 } };
@@ -107,7 +107,7 @@ static long change(void *map, const struct key *key, __u64 *value, struct walk *
 	note(walk, key, value);
 	if (key->prefixlen != 16 || key->data[1] != 0)
 		return 0;
-	bpf_map_update_elem(&lpm, &behind, &new, BPF_NOEXIST);
+	bpf_map_update_elem(&lpm, &passed, &new, BPF_NOEXIST);
 	bpf_map_update_elem(&lpm, &ahead, &new, BPF_NOEXIST);
 	bpf_map_delete_elem(&lpm, &next);
 	bpf_map_update_elem(&lpm, &after_next, &new, BPF_EXIST);

@@ -157,8 +157,8 @@ fn walk_while_changing(on: Type) -> Result<()> {
         let batch = map.lookup_batch(cursor.as_deref(), 7);
         for (key, value) in &batch.elements {
             map.delete(key)?;
-            let behind = v4([10, key[5], 1, 0], 24);
-            map.update(&behind, value, ANY)?;
+            let earlier = v4([10, key[5], 1, 0], 24);
+            map.update(&earlier, value, ANY)?;
         }
         seen.extend(batch.elements);
         if batch.result.is_err() {

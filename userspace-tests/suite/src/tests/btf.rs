@@ -17,7 +17,7 @@ use crate::{
 pub const TESTS: &[Test] = &[
     Test::both("btf_is_accepted_and_shown", accepted),
     Test::both("btf_that_does_not_fit_is_refused", refused),
-    Test::both("btf_of_another_kind_is_refused", descriptors),
+    Test::both("btf_bad_descriptors_are_refused", descriptors),
 ];
 
 fn accepted(on: Type) -> Result<()> {

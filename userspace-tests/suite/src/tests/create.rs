@@ -62,7 +62,11 @@ fn by_aya(on: Type) -> Result<()> {
     )?;
 
     trie.remove(&key(16, [10, 1, 0, 0]))?;
-    check::equal(trie.get(&key(32, [10, 1, 2, 3]), 0)?, 1, "10.1/16 is gone")
+    check::equal(
+        trie.get(&key(32, [10, 1, 2, 3]), 0)?,
+        1,
+        "10.1/16 was removed",
+    )
 }
 
 fn from_object(on: Type) -> Result<()> {
@@ -232,7 +236,7 @@ fn memory(on: Type) -> Result<()> {
     let mut left = full;
     // Removed nodes and removed entries are collected in batches, which are submitted when they
     // hold 16 KiB.
-    wait::until("the memory of deleted prefixes to come back", || {
+    wait::until("the memory of deleted prefixes to be freed", || {
         left = field(&map, "memlock")?;
         Ok(left <= empty + 2 * (16 << 10))
     })

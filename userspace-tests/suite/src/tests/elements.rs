@@ -226,7 +226,7 @@ fn host_bits(on: Type) -> Result<()> {
     check::equal(
         map.next_key(None)?,
         v4([10, 1, 2, 3], 8),
-        "the key comes back as written",
+        "the key is returned as written",
     )?;
     map.update(&v4([10, 9, 9, 9], 8), &value(2), EXIST)?;
     check::equal(map.next_key(None)?, v4([10, 9, 9, 9], 8), "as last written")?;
@@ -256,7 +256,7 @@ fn lookup_and_delete(on: Type) -> Result<()> {
     check::equal(map.keys(10)?.len(), 2, "nothing was deleted")?;
     check::equal(map.lookup_and_delete(&long, 0)?, value(16), "its value")?;
     check::equal(map.keys(10)?, vec![short.clone()], "the other one stays")?;
-    check::errno(map.lookup_and_delete(&long, 0), ENOENT, "it is gone")?;
+    check::errno(map.lookup_and_delete(&long, 0), ENOENT, "it was deleted")?;
     let cmd = bpf_cmd::BPF_MAP_LOOKUP_AND_DELETE_ELEM;
     let mut call = RawCall::element(cmd, map.fd(), &short, &[]);
     // SAFETY: the call's memory holds what its addresses point to, except for a null one.

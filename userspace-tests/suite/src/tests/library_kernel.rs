@@ -150,7 +150,7 @@ fn takes_one_entry(on: Type) -> Result<()> {
     let taken = raw.lookup_and_delete(&key(&net(INNER.0)), 0);
     let taken = check::ok(taken, "BPF_MAP_LOOKUP_AND_DELETE_ELEM")?;
     check::equal(u64::from_bytes(&taken), 16, "the value of the entry")?;
-    check::equal(map.take(&net(INNER.0))?, None, "it is gone")?;
+    check::equal(map.take(&net(INNER.0))?, None, "it was removed")?;
     check::equal(map.take(&net(OUTER.0))?, Some(8), "the other one")?;
     let rest: Vec<_> = map.iter().collect::<Result<_, _>>()?;
     check::equal(rest, vec![], "none is left")
