@@ -7,7 +7,7 @@ use super::{
     heap::Heap,
     model::{order, Row},
 };
-use crate::{Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
+use crate::{Memory, Mode, NewEntry, Prefix, Reader, Trie};
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::{thread, vec::Vec};
 
@@ -113,14 +113,19 @@ fn a_lookup_finds_what_was_the_longest_match_at_some_moment() {
     }
 }
 
-#[test]
-fn what_stays_is_always_found() {
-    let rounds: u32 = if cfg!(miri) { 30 } else { 20_000 };
-    let geometry = Geometry::new(4, 8).expect("valid");
-    let mut trie = Trie::new(geometry);
-    let mut heap = Heap::default();
-    for i in 0..8 {
-        put(&trie, &mut heap, 16, [10, i, 0, 0]);
+/// Two readers call `read`, with a number that counts up, while the writer puts and takes the
+/// prefixes that `prefix` makes of random bytes; those of `staying` are there all the time.
+fn read_during_churn(
+    staying: &[(u32, [u8; 4])],
+    prefix: fn([u8; 4]) -> (u32, [u8; 4]),
+    read: impl Fn(&Trie, &Reader, u8) + Sync,
+) {
+    let rounds = if cfg!(miri) { 30 } else { 20_000 };
+    let mut fixture = Fixture::new(4);
+    let Fixture { trie, heap, .. } = &mut fixture;
+    let trie = &*trie;
+    for (len, data) in staying {
+        put(trie, heap, *len, *data);
     }
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -128,117 +133,90 @@ fn what_stays_is_always_found() {
             scope.spawn(|| {
                 // SAFETY: retired blocks are kept until the threads have ended.
                 let reader = unsafe { Reader::assume() };
-                let mut i = 0u8;
+                let mut count = 0u8;
                 // Relaxed would do for a flag; Acquire pairs with the Release below so that the
                 // last round sees everything.
                 while !done.load(Ordering::Acquire) {
-                    i = i.wrapping_add(1);
-                    let key = [10, i % 8, i / 2, i];
-                    let prefix = Prefix::new(&geometry, 32, &key).expect("valid");
-                    let found = trie
-                        .longest_match(&reader, prefix)
-                        .map(|entry| row(&entry, 4))
-                        .expect("a /16 covers it");
-                    let value = u64::from(found.prefixlen) << 32
-                        | u64::from(u32::from_be_bytes(found.data.clone().try_into().unwrap()));
-                    assert_eq!(found.value, value, "an entry is complete when it is seen");
-                    assert!(
-                        found.prefixlen >= 16 && found.data[..2] == key[..2],
-                        "and covers the key: {found:?}"
-                    );
-                    let next = trie.next(&reader, Some(prefix)).map(|entry| row(&entry, 4));
-                    assert!(
-                        next.is_some(),
-                        "a key that is unknown, or never the last one, has a successor"
-                    );
+                    count = count.wrapping_add(1);
+                    read(trie, &reader, count);
                 }
             });
         }
         let mut random = 1u32;
         for _ in 0..rounds {
             random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [a, b, c, d] = random.to_be_bytes();
-            let (len, data) = (17 + u32::from(d) % 15, [10, a % 8, b, c]);
-            if d & 64 == 0 {
-                put(&trie, &mut heap, len, data);
+            let bytes = random.to_be_bytes();
+            let (len, data) = prefix(bytes);
+            if bytes[3] & 64 == 0 {
+                put(trie, heap, len, data);
             } else {
                 // One reserve, and sometimes no memory for a copy, so that there are vacant slots.
-                heap.budget = (a & 1 == 0).then_some(1);
-                take(&trie, &mut heap, len, data);
+                heap.budget = (bytes[0] & 1 == 0).then_some(1);
+                take(trie, heap, len, data);
                 heap.budget = None;
             }
         }
         done.store(true, Ordering::Release);
     });
-    // SAFETY: the trie gives up a block of the heap, and no value is used any more.
-    let free = |block, layout| unsafe { heap.free(block, layout) };
-    trie.clear(free, || {});
+}
+
+#[test]
+fn what_stays_is_always_found() {
+    let staying: Vec<_> = (0..8).map(|i| (16, [10, i, 0, 0])).collect();
+    let prefix = |[a, b, c, d]: [u8; 4]| (17 + u32::from(d) % 15, [10, a % 8, b, c]);
+    read_during_churn(&staying, prefix, |trie, reader, i| {
+        let key = [10, i % 8, i / 2, i];
+        let prefix = Prefix::new(trie.geometry(), 32, &key).expect("valid");
+        let found = trie
+            .longest_match(reader, prefix)
+            .map(|entry| row(&entry, 4))
+            .expect("a /16 covers it");
+        let value = u64::from(found.prefixlen) << 32
+            | u64::from(u32::from_be_bytes(found.data.clone().try_into().unwrap()));
+        assert_eq!(found.value, value, "an entry is complete when it is seen");
+        assert!(
+            found.prefixlen >= 16 && found.data[..2] == key[..2],
+            "and covers the key: {found:?}"
+        );
+        let next = trie.next(reader, Some(prefix)).map(|entry| row(&entry, 4));
+        assert!(
+            next.is_some(),
+            "a key that is unknown, or never the last one, has a successor"
+        );
+    });
 }
 
 #[test]
 fn a_walk_visits_what_stays_once_and_in_order() {
-    let rounds: u32 = if cfg!(miri) { 30 } else { 20_000 };
-    let geometry = Geometry::new(4, 8).expect("valid");
-    let mut trie = Trie::new(geometry);
-    let mut heap = Heap::default();
-    let staying = |row: &Row| row.prefixlen == 16 || row.data[2] < 8;
-    for i in 0..8 {
-        put(&trie, &mut heap, 16, [10, i, 0, 0]);
-        put(&trie, &mut heap, 26, [10, i, i, 0]);
-    }
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for chunk in [1, 5] {
-            let (trie, done) = (&trie, &done);
-            scope.spawn(move || {
-                // SAFETY: retired blocks are kept until the threads have ended.
-                let reader = unsafe { Reader::assume() };
-                // Acquire: partner of the Release below.
-                while !done.load(Ordering::Acquire) {
-                    let mut rows: Vec<Row> = Vec::new();
-                    loop {
-                        let (last, before) = (rows.last().cloned(), rows.len());
-                        let position = last.as_ref().map(|row| {
-                            Prefix::new(&geometry, row.prefixlen, &row.data).expect("valid")
-                        });
-                        trie.walk(&reader, position, |entry| {
-                            rows.push(row(&entry, 4));
-                            rows.len() - before < chunk
-                        });
-                        if rows.len() == before {
-                            break;
-                        }
-                    }
-                    for pair in rows.windows(2) {
-                        let (a, b) = (&pair[0], &pair[1]);
-                        assert!(
-                            order((a.prefixlen, &a.data), (b.prefixlen, &b.data)).is_lt(),
-                            "a walk does not go back: {a:?}, {b:?}"
-                        );
-                    }
-                    let stayed = rows.iter().filter(|row| staying(row)).count();
-                    assert_eq!(stayed, 16, "what stays is visited");
-                }
+    let stays = |row: &Row| row.prefixlen == 16 || row.data[2] < 8;
+    let staying = (0..8).flat_map(|i| [(16, [10, i, 0, 0]), (26, [10, i, i, 0])]);
+    let staying: Vec<_> = staying.collect();
+    // Between the prefixes that stay.
+    let prefix = |[a, b, c, d]: [u8; 4]| (17 + u32::from(d) % 16, [10, a % 8, 64 | (b % 8), c]);
+    read_during_churn(&staying, prefix, |trie, reader, i| {
+        let chunk = if i % 2 == 0 { 1 } else { 5 };
+        let mut rows: Vec<Row> = Vec::new();
+        loop {
+            let (last, before) = (rows.last().cloned(), rows.len());
+            let position = last
+                .as_ref()
+                .map(|row| Prefix::new(trie.geometry(), row.prefixlen, &row.data).expect("valid"));
+            trie.walk(reader, position, |entry| {
+                rows.push(row(&entry, 4));
+                rows.len() - before < chunk
             });
-        }
-        let mut random = 1u32;
-        for _ in 0..rounds {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [a, b, c, d] = random.to_be_bytes();
-            // Between the prefixes that stay.
-            let (len, data) = (17 + u32::from(d) % 16, [10, a % 8, 64 | (b % 8), c]);
-            if d & 64 == 0 {
-                put(&trie, &mut heap, len, data);
-            } else {
-                // One reserve, and sometimes no memory for a copy, so that there are vacant slots.
-                heap.budget = (a & 1 == 0).then_some(1);
-                take(&trie, &mut heap, len, data);
-                heap.budget = None;
+            if rows.len() == before {
+                break;
             }
         }
-        done.store(true, Ordering::Release);
+        for pair in rows.windows(2) {
+            let (a, b) = (&pair[0], &pair[1]);
+            assert!(
+                order((a.prefixlen, &a.data), (b.prefixlen, &b.data)).is_lt(),
+                "a walk does not go back: {a:?}, {b:?}"
+            );
+        }
+        let stayed = rows.iter().filter(|row| stays(row)).count();
+        assert_eq!(stayed, 16, "what stays is visited");
     });
-    // SAFETY: the trie gives up a block of the heap, and no value is used any more.
-    let free = |block, layout| unsafe { heap.free(block, layout) };
-    trie.clear(free, || {});
 }
