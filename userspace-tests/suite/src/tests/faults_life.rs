@@ -166,8 +166,8 @@ const SOCKET_FILTER: u32 = 1;
 fn program_load(on: Type) -> Result<()> {
     let map = maps::create(on, IPV4)?;
     let program = [load_map(R1, map.fd()), set(R0, 0), EXIT.to_vec()].concat();
-    // The very first program makes the kernel parse its own types, which it does only once. SAFETY:
-    // as in `every_fault`.
+    // The very first program makes the kernel parse its own types, which it does only once.
+    // SAFETY: as in `every_fault`.
     let first = unsafe { RawCall::load(SOCKET_FILTER, &program).make() };
     drop(first.map(taken));
     every_fault(
