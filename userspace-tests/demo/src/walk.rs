@@ -47,7 +47,8 @@ fn batch_turns(
         }
         let mut next = vec![0; calls.cursor_size()];
         let begin = Instant::now();
-        let batch = calls.lookup_batch_packed(cursor.as_deref(), &mut keys, &mut values, &mut next);
+        let batch =
+            calls.lookup_batch_packed(false, cursor.as_deref(), &mut keys, &mut values, &mut next);
         let time = begin.elapsed();
         let elements = batch.count as usize;
         found.0 += elements;
