@@ -1,51 +1,66 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The demo: loads a full BGP table into two pinned LPM_MTRIE maps, looks up real packets in them
-//! with an XDP program, and compares the maps with LPM_TRIE.
+//! The demo: holds a full BGP table in maps of both types, measures what a user would feel of
+//! either, looks up real packets in LPM_MTRIE, and compares the answers.
 //!
-//! | module         | contents |
-//! |----------------|----------|
-//! | [`options`]    | the command line |
-//! | [`table`]      | the prefix list as text |
-//! | [`prefix`]     | a prefix, for both families |
-//! | [`prefix_set`] | longest-prefix match in userspace |
-//! | [`origin_map`] | a map of prefixes, of either map type |
-//! | [`batch`]      | batch updates that may stop early |
-//! | [`pins`]       | the directory for pins |
-//! | [`wire`]       | a veth pair to send frames over |
-//! | [`frame`]      | Ethernet frames |
-//! | [`well_known`] | addresses whose AS anyone can check |
-//! | [`traffic`]    | the XDP program, and packets for it to count |
-//! | [`compare`]    | lookups of random addresses in both map types |
-//! | [`progress`]   | progress, as a bar or as lines |
-//! | [`report`]     | the printed tables |
+//! | module            | contents |
+//! |-------------------|----------|
+//! | [`options`]       | the command line |
+//! | [`table`]         | the prefix list as text |
+//! | [`prefix`]        | a prefix, for both families |
+//! | [`prefix_set`]    | longest-prefix match in userspace |
+//! | [`origin_map`]    | a map of prefixes, of either map type |
+//! | [`load`]          | filling maps |
+//! | [`walk`]          | reading whole maps |
+//! | [`turns`]         | work that both types do in turns |
+//! | [`system_memory`] | the memory that maps take from the system |
+//! | [`life`]          | a map that lives alone: its memory, and its end |
+//! | [`pair`]          | a map of each type, filled and read in turns |
+//! | [`pins`]          | the directory for pins |
+//! | [`wire`]          | a veth pair to send frames over |
+//! | [`frame`]         | Ethernet frames |
+//! | [`well_known`]    | addresses whose AS anyone can check |
+//! | [`traffic`]       | the XDP program, and packets for it to count |
+//! | [`speed`]         | lookups by a program in both map types |
+//! | [`compare`]       | lookups of random addresses in both map types |
+//! | [`figure`]        | a figure of both map types, and which is better |
+//! | [`progress`]      | progress, as a line that moves or one that stays |
+//! | [`report`]        | what is printed |
 
-mod batch;
 mod compare;
+mod figure;
 mod frame;
+mod life;
+mod load;
 mod options;
 mod origin_map;
+mod pair;
 mod pins;
 mod prefix;
 mod prefix_set;
 mod progress;
 mod report;
+mod speed;
+mod system_memory;
 mod table;
 mod traffic;
+mod turns;
+mod walk;
 mod well_known;
 mod wire;
 
 use std::{env, fs, os::unix::fs::MetadataExt, process::ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use lpm_mtrie::MapType;
 
 use crate::{
+    life::Life,
     options::{Options, USAGE},
-    origin_map::{Kind, Load, OriginMap},
+    origin_map::Kind,
+    pair::Pair,
     pins::Pins,
     prefix::Family,
     progress::Style,
-    report::{Column, seconds, thousands},
+    report::thousands,
     table::Table,
     traffic::Observed,
 };
@@ -77,23 +92,21 @@ async fn run(options: &Options) -> Result<()> {
         is_root()?,
         "the demo must run as root, to create maps, XDP programs and veth pairs"
     );
-    let mtrie = Kind {
-        name: "LPM_MTRIE",
-        map_type: MapType::lpm_mtrie()?,
-    };
-    let trie = Kind {
-        name: "LPM_TRIE",
-        map_type: MapType::LPM_TRIE,
-    };
+    let kinds = Kind::both()?;
     let style = Style::of_stdout();
-
     let pins = Pins::create()?;
-    let (mtrie_v4, load_v4) = fill(mtrie, Family::V4, &table, Some(&pins), style)?;
-    let (mtrie_v6, load_v6) = fill(mtrie, Family::V6, &table, Some(&pins), style)?;
-    let mtrie_loads = [load_v4, load_v6];
 
-    println!("\nPackets over a veth pair, looked up and counted by the XDP program:\n");
-    let maps = [&mtrie_v4, &mtrie_v6];
+    let lives = [
+        lives(kinds, Family::V4, &table, style)?,
+        lives(kinds, Family::V6, &table, style)?,
+    ];
+    let pair = |family| Pair::fill(kinds, family, table.family(family), &pins, style);
+    let pairs = [pair(Family::V4)?, pair(Family::V6)?];
+
+    println!(
+        "\nPackets over a veth pair, looked up in LPM_MTRIE and counted by the XDP program:\n"
+    );
+    let maps = pairs.each_ref().map(|pair| &pair.maps[1]);
     let observed = traffic::run(&table, maps, &pins, options.known_as).await?;
     report::packets(&observed);
     let frames = observed.iter().map(Observed::as_destination).sum();
@@ -102,32 +115,31 @@ async fn run(options: &Options) -> Result<()> {
         thousands(frames)
     );
 
-    let (trie_v4, load_v4) = fill(trie, Family::V4, &table, None, style)?;
-    let (trie_v6, load_v6) = fill(trie, Family::V6, &table, None, style)?;
-    let trie_loads = [load_v4, load_v6];
-
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
-    println!("\nLookups of random addresses in both map types, seed {seed}:");
-    let pairs = [[&mtrie_v4, &trie_v4], [&mtrie_v6, &trie_v6]];
-    for (family, pair) in Family::BOTH.into_iter().zip(pairs) {
-        let covered = compare::compare(family, table.family(family), pair, seed, style)?;
+    println!("Lookups of random addresses, seed {seed}:");
+    let mut measured = vec![];
+    for ((family, pair), lives) in Family::BOTH.into_iter().zip(&pairs).zip(&lives) {
+        let (set, maps) = (table.family(family), pair.maps.each_ref());
+        let lookups = speed::measure(maps, set, seed, style)?;
+        let covered = compare::compare(maps, set, seed, style)?;
         println!(
             "{}: {} addresses, {} of them covered by a prefix; all answers are equal",
             family.name(),
             thousands(compare::ADDRESSES as u64),
             thousands(covered as u64),
         );
+        if !set.entries().is_empty() {
+            measured.push((family, figure::figures(lives, pair, lookups)));
+        }
     }
 
     println!();
-    let compared = [compare::ADDRESSES; 2];
-    report::side_by_side(
-        &[(mtrie, mtrie_loads), (trie, trie_loads)].map(|(kind, loads)| Column {
-            kind,
-            loads,
-            compared,
-        }),
-    );
+    report::distortions()?;
+    for (family, figures) in &measured {
+        report::figures(*family, table.family(*family), figures);
+    }
+    report::verdict(&measured);
+    report::next_steps(&options.table)?;
     pins.remove()
 }
 
@@ -166,28 +178,8 @@ fn is_root() -> Result<bool> {
     Ok(own.uid() == 0)
 }
 
-/// Creates a map, loads a family's prefixes and prints the result.
-fn fill(
-    kind: Kind,
-    family: Family,
-    table: &Table,
-    pins: Option<&Pins>,
-    style: Style,
-) -> Result<(OriginMap, Load)> {
-    let set = table.family(family);
-    let pin = pins.map(|pins| pins.path(family.name()));
-    let map = OriginMap::create(kind, family, set.entries().len(), pin.as_deref())?;
-    let load = map.load(set, style)?;
-    println!(
-        "{} {}: {} prefixes loaded in {}{}",
-        kind.name,
-        family.name(),
-        thousands(load.prefixes as u64),
-        seconds(load.time),
-        pin.map_or(String::new(), |pin| format!(
-            ", pinned at {}",
-            pin.display()
-        )),
-    );
-    Ok((map, load))
+/// A life of each type, with a family's prefixes.
+fn lives(kinds: [Kind; 2], family: Family, table: &Table, style: Style) -> Result<[Life; 2]> {
+    let live = |kind| life::live(kind, family, table.family(family), style);
+    Ok([live(kinds[0])?, live(kinds[1])?])
 }

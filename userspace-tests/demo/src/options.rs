@@ -6,8 +6,8 @@ use std::path::PathBuf;
 pub const USAGE: &str = "\
 usage: demo --table FILE [--keep-going] [--known-as] [--seed NUMBER]
 
-Loads a prefix list into two LPM_MTRIE maps, looks up real packets in them, and compares their
-answers with LPM_TRIE's. Must run as root, on a kernel with the map type.
+Loads a prefix list into LPM_TRIE and LPM_MTRIE maps, measures both, looks up real packets, and
+compares the answers. Must run as root, on a kernel with the map type.
 
   --table FILE   one 'prefix/len value' per line; '#' starts a comment
   --keep-going   skip invalid lines instead of stopping

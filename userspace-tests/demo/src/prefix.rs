@@ -9,6 +9,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use lpm_mtrie::PrefixKey;
+
 /// The two address families; each has its own map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -71,6 +73,29 @@ pub struct Key {
 impl Key {
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+}
+
+/// For the library's maps, whose key size then tells the family.
+impl PrefixKey for Key {
+    const DATA_SIZE: Option<usize> = None;
+
+    fn prefix_len(&self) -> u32 {
+        u32::from_ne_bytes([self.bytes[0], self.bytes[1], self.bytes[2], self.bytes[3]])
+    }
+
+    fn data(&self) -> impl AsRef<[u8]> {
+        &self.bytes[4..self.len]
+    }
+
+    fn from_parts(data: &[u8], len: u32) -> Option<Self> {
+        let mut key = Self {
+            bytes: [0; 20],
+            len: 4 + data.len(),
+        };
+        key.bytes[..4].copy_from_slice(&len.to_ne_bytes());
+        key.bytes.get_mut(4..key.len)?.copy_from_slice(data);
+        Some(key)
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Progress of a long step: a bar on a terminal, otherwise a line for every 10 %.
+//! Progress of a long step: a line that moves on a terminal, a line that stays in a log.
 
 use std::{
     env,
@@ -9,12 +9,12 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A virtual machine's terminal does not know its width; this fits in 80 columns.
-const BAR: &str = "{prefix:14} [{bar:34}] {percent:>3} %  {human_pos}";
+const BAR: &str = "{prefix:14} [{bar:26}] {percent:>3} %  {msg}";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     Bar,
-    Lines,
+    Line,
 }
 
 impl Style {
@@ -25,56 +25,39 @@ impl Style {
         if io::stdout().is_terminal() && !dumb {
             Self::Bar
         } else {
-            Self::Lines
+            Self::Line
         }
     }
 }
 
-pub struct Progress {
-    what: String,
-    total: u64,
-    done: u64,
-    /// `None` for lines.
-    bar: Option<ProgressBar>,
-}
+/// A step of several parts.
+pub struct Progress(ProgressBar);
 
 impl Progress {
-    pub fn new(style: Style, what: String, total: usize) -> Self {
-        let total = total as u64;
-        let bar = (style == Style::Bar).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stdout());
-            let style = ProgressStyle::with_template(BAR).expect("the template above is valid");
-            bar.with_style(style.progress_chars("=> "))
-                .with_prefix(what.clone())
-        });
-        Self {
-            what,
-            total,
-            done: 0,
-            bar,
+    /// `parts` names them all, and `total` counts their elements.
+    pub fn new(style: Style, what: String, parts: &str, total: usize) -> Self {
+        if style == Style::Line {
+            println!("{what}: {parts} ...");
+            return Self(ProgressBar::hidden());
         }
+        let target = ProgressDrawTarget::stdout();
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target).with_prefix(what);
+        let style = ProgressStyle::with_template(BAR).expect("the template above is valid");
+        Self(bar.with_style(style.progress_chars("=> ")))
     }
 
-    pub fn advance(&mut self, by: usize) {
-        let before = self.tenths();
-        self.done += by as u64;
-        match &self.bar {
-            Some(bar) => bar.set_position(self.done),
-            None if self.tenths() > before => println!("{}: {} %", self.what, self.tenths() * 10),
-            None => {}
-        }
+    pub fn part(&self, name: &'static str) {
+        self.0.set_message(name);
     }
 
-    fn tenths(&self) -> u64 {
-        (self.done * 10).checked_div(self.total).unwrap_or(10)
+    pub fn advance(&self, by: usize) {
+        self.0.inc(by as u64);
     }
 }
 
-/// Clears the bar's line, where the result is then printed.
+/// Clears the line.
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.0.finish_and_clear();
     }
 }

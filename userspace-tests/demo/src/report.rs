@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The demo's output: packets by address, and both map types side by side.
+//! The demo's output: packets by address, the figures of both map types, and what they say.
 
-use std::time::Duration;
+use std::{env, fs, path::Path};
+
+use anyhow::{Context, Result};
 
 use crate::{
-    origin_map::{Kind, Load},
+    figure::{Figure, Outcome, Unit},
     prefix::Family,
+    prefix_set::PrefixSet,
     traffic::Observed,
 };
 
@@ -34,39 +37,95 @@ pub fn packets(observed: &[Observed]) {
     }
 }
 
-/// A column of the last table: a map type and the cost of its two maps, IPv4 first.
-pub struct Column {
-    pub kind: Kind,
-    pub loads: [Load; 2],
-    pub compared: [usize; 2],
+/// Prints what distorts the times, if the machine is emulated.
+pub fn distortions() -> Result<()> {
+    let cpus = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
+    if cpus.contains("QEMU TCG") {
+        println!(
+            "Emulated CPUs (TCG): instructions cost what emulating them costs and cache misses \
+             nothing, so only ratios of times mean something, and hardware has others."
+        );
+    }
+    Ok(())
 }
 
-/// Prints both map types side by side.
-pub fn side_by_side(columns: &[Column; 2]) {
-    let row = |what: &str, cell: &dyn Fn(&Column) -> String| {
-        let [first, second] = columns;
-        println!("{what:<32} {:>16} {:>16}", cell(first), cell(second));
-    };
-    row("", &|column| column.kind.name.to_owned());
-    for (index, family) in Family::BOTH.iter().enumerate() {
-        let family = family.name();
-        row(&format!("{family} prefixes"), &|column| {
-            thousands(column.loads[index].prefixes as u64)
-        });
-        row(&format!("{family} load time"), &|column| {
-            seconds(column.loads[index].time)
-        });
-        row(&format!("{family} memory, as reported"), &|column| {
-            size(column.loads[index].memlock)
-        });
-        row(&format!("{family} lookups compared, equal"), &|column| {
-            thousands(column.compared[index] as u64)
-        });
+/// Prints the figures of a family.
+pub fn figures(family: Family, set: &PrefixSet, figures: &[Figure]) {
+    let prefixes = thousands(set.entries().len() as u64);
+    let what = format!("{}, {prefixes} prefixes", family.name());
+    println!("\n{what:<30} {:>12} {:>12}", "LPM_TRIE", "LPM_MTRIE");
+    for figure in figures {
+        let [trie, mtrie] = figure.values.map(|value| written(value, figure.unit));
+        let outcome = match figure.outcome() {
+            Outcome::Better(times) => format!("  {times:.1}× better"),
+            Outcome::Worse(times) => format!("  {times:.1}× worse"),
+            Outcome::AboutEqual => "  about equal".to_owned(),
+            Outcome::TooSmall => "  too small to compare".to_owned(),
+            Outcome::NotCompared => String::new(),
+        };
+        println!("  {:<28} {trie:>12} {mtrie:>12}{outcome}", figure.what);
     }
-    row("batch updates retried (ENOMEM)", &|column| {
-        let retries: u32 = column.loads.iter().map(|load| load.retries).sum();
-        thousands(retries.into())
+}
+
+/// Prints what LPM_MTRIE was better at, and what it was not.
+pub fn verdict(measured: &[(Family, Vec<Figure>)]) {
+    section("LPM_MTRIE was better", measured, |outcome| match outcome {
+        Outcome::Better(times) => Some(format!(" {times:.1}×")),
+        _ => None,
     });
+    section("LPM_MTRIE was worse", measured, |outcome| match outcome {
+        Outcome::Worse(times) => Some(format!(" {times:.1}×")),
+        _ => None,
+    });
+    section("About equal (within 10 %)", measured, |outcome| {
+        (outcome == Outcome::AboutEqual).then(String::new)
+    });
+}
+
+fn section(
+    title: &str,
+    measured: &[(Family, Vec<Figure>)],
+    belongs: impl Fn(Outcome) -> Option<String>,
+) {
+    let mut rows: Vec<(&str, Vec<String>)> = vec![];
+    for (family, figures) in measured {
+        for figure in figures {
+            let Some(times) = belongs(figure.outcome()) else {
+                continue;
+            };
+            let cell = format!("{}{times}", family.name());
+            match rows.iter_mut().find(|(what, _)| *what == figure.what) {
+                Some((_, cells)) => cells.push(cell),
+                None => rows.push((figure.what, vec![cell])),
+            }
+        }
+    }
+    println!(
+        "\n{title}{}",
+        if rows.is_empty() { ": nothing" } else { ":" }
+    );
+    for (what, cells) in rows {
+        println!("  {what:<28} {}", cells.join(", "));
+    }
+}
+
+/// Prints commands that go on from here.
+pub fn next_steps(table: &Path) -> Result<()> {
+    let program = env::current_exe().context("the path of this program")?;
+    let programs = program.parent().context("the directory of this program")?;
+    println!(
+        "\nTo try next:
+* The command line tool, in `make vm`:
+    export PATH=$PATH:{}
+    lpm create /sys/fs/bpf/routes --key ipv4 --value-size 8 --max-entries 2000000
+    lpm load /sys/fs/bpf/routes {} --mixed
+    lpm stats /sys/fs/bpf/routes
+* A program of your own: examples/firewall/README.md has one to start from.
+* The same comparison at native speed, in user-mode Linux: make bench ARGS=--quick",
+        programs.display(),
+        table.display()
+    );
+    Ok(())
 }
 
 /// Formats `1072529` as `1,072,529`.
@@ -82,18 +141,17 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
-pub fn seconds(time: Duration) -> String {
-    if time < Duration::from_millis(100) {
-        format!("{:.2} ms", time.as_secs_f64() * 1e3)
-    } else {
-        format!("{:.2} s", time.as_secs_f64())
-    }
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..0x10_0000 => format!("{:.1} KiB", bytes as f64 / 1024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)),
+fn written(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes | Unit::ReportedBytes if value < f64::from(1 << 20) => {
+            format!("{:.1} KiB", value / f64::from(1 << 10))
+        }
+        Unit::Bytes | Unit::ReportedBytes => format!("{:.1} MiB", value / f64::from(1 << 20)),
+        Unit::Seconds if value < 0.1 => format!("{:.2} ms", value * 1e3),
+        Unit::Seconds => format!("{value:.2} s"),
+        Unit::PerSecond => format!("{}/s", thousands(value as u64)),
+        Unit::Factor if value.is_infinite() => "-".to_owned(),
+        Unit::Factor => format!("{value:.1}×"),
     }
 }
 
@@ -106,9 +164,11 @@ mod tests {
         assert_eq!(thousands(0), "0");
         assert_eq!(thousands(999), "999");
         assert_eq!(thousands(1_072_529), "1,072,529");
-        assert_eq!(seconds(Duration::from_millis(1234)), "1.23 s");
-        assert_eq!(seconds(Duration::from_micros(1234)), "1.23 ms");
-        assert_eq!(size(1536), "1.5 KiB");
-        assert_eq!(size(3 << 19), "1.5 MiB");
+        assert_eq!(written(1.234, Unit::Seconds), "1.23 s");
+        assert_eq!(written(0.001_234, Unit::Seconds), "1.23 ms");
+        assert_eq!(written(1536.0, Unit::Bytes), "1.5 KiB");
+        assert_eq!(written(1_572_864.0, Unit::ReportedBytes), "1.5 MiB");
+        assert_eq!(written(1234.5, Unit::PerSecond), "1,234/s");
+        assert_eq!(written(1.25, Unit::Factor), "1.2×");
     }
 }
