@@ -116,10 +116,13 @@ module: kernel ## same as kernel; rebuilds only the module if the kernel is up t
 user: ##! build the static programs: machine-init, suite, demo, lpm, examples
 	$(programs)
 
+deb: setup ## Debian packages of lpm and of the module's source for DKMS, in target/deb (scripts/test deb installs them)
+	scripts/deb
+
 fmt: ## format the Rust sources
 	cargo fmt --all
 
 clean: ## remove target/; the cache keeps kernels and downloads
 	rm -rf target
 
-.PHONY: help help-all demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user fmt clean
+.PHONY: help help-all demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user deb fmt clean
