@@ -13,7 +13,7 @@
 //! | [`walk`]          | reading whole maps |
 //! | [`turns`]         | work that both types do in turns |
 //! | [`system_memory`] | the memory that maps take from the system |
-//! | [`life`]          | a map that lives alone: its memory, and its end |
+//! | [`life`]          | a map while no other exists: its memory, and its end |
 //! | [`pair`]          | a map of each type, filled and read in turns |
 //! | [`pins`]          | the directory for pins |
 //! | [`wire`]          | a veth pair to send frames over |

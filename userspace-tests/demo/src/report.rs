@@ -109,7 +109,7 @@ fn section(
     }
 }
 
-/// Prints commands that go on from here.
+/// Prints what to try next.
 pub fn next_steps(table: &Path) -> Result<()> {
     let program = env::current_exe().context("the path of this program")?;
     let programs = program.parent().context("the directory of this program")?;
