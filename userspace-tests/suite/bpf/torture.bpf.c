@@ -115,7 +115,7 @@ static __always_inline void outcome(long ret, __u32 success)
 		wrong(WRONG_ERRNO, -ret);
 }
 
-/* A value stays as it was found until the program ends, unless it is one word, replaced in place. */
+/* A value stays as found until the program ends; that of a single word is replaced in place. */
 static __always_inline void check_value(__u64 *found, int len, struct key *key, __u64 number)
 {
 	__u64 word = *(volatile __u64 *)found;

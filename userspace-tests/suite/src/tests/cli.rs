@@ -354,7 +354,7 @@ fn swaps(on: Type) -> Result<()> {
 }
 
 fn stats(on: Type) -> Result<()> {
-    let (pin, map) = pinned(on, "cli_stats_counts_by_length")?;
+    let (pin, map) = pinned(on, "cli_stats")?;
     for prefix in ["10.0.0.0/8", "11.0.0.0/8", "10.1.0.0/16"] {
         map.insert(&net(prefix), &1)?;
     }
@@ -367,7 +367,7 @@ fn stats(on: Type) -> Result<()> {
     };
     for (field, want) in [
         ("id", json!(map.info()?.id)),
-        ("name", json!("cli_stats_counts_by_length")),
+        ("name", json!("cli_stats")),
         ("type", json!(name)),
         ("entries", json!(3)),
         ("max_entries", json!(1000)),
