@@ -100,7 +100,7 @@ pub fn figures(lives: &[Life; 2], pair: &Pair, lookups: [Work; 2]) -> Vec<Figure
             what: "freed after close in",
             unit: Unit::Seconds,
             values: free.map(|time| time.as_secs_f64()),
-            noise: too_short(free),
+            noise: small || too_short(free),
         },
     ]
 }

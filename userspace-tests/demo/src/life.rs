@@ -12,7 +12,7 @@ use crate::{
     prefix::Family,
     prefix_set::PrefixSet,
     progress::{Progress, Style},
-    system_memory,
+    system_memory::{NOISE, settle, settle_below, shrink_slabs},
 };
 
 /// Memory is in bytes.
@@ -28,20 +28,22 @@ pub fn live(kind: Kind, family: Family, set: &PrefixSet, style: Style) -> Result
     let what = format!("{} {}", kind.name, family.name());
     let progress = Progress::new(style, what, "load, close", set.entries().len());
     progress.part("load");
-    system_memory::shrink_slabs()?;
-    let before = system_memory::settle()?.used;
+    shrink_slabs()?;
+    let before = settle()?.used;
     let map = OriginMap::create(kind, family, set.entries().len(), None)?;
     load::fill(&map, set, &progress)?;
 
     progress.part("wait for grace periods");
-    let full = system_memory::settle()?.used;
+    let full = settle()?.used;
     let reported = map.reported_memory()?;
 
     progress.part("close and free");
+    let taken = full.saturating_sub(before);
     drop(map);
-    let free = system_memory::settle()?.back;
+    // On a busy machine it may be a while before the kernel begins.
+    let free = settle_below(before + NOISE.max(taken / 2))?.back;
     Ok(Life {
-        taken: full.saturating_sub(before),
+        taken,
         reported,
         free,
     })

@@ -156,6 +156,8 @@ mod tests {
         let key = Family::V6.key(v6, 128);
         assert_eq!(key.as_bytes().len(), 20, "IPv6 keys are 4 + 16 bytes");
         assert_eq!(key.as_bytes()[4..8], [0x20, 1, 0x0d, 0xb8]);
+        let again = Key::from_parts(key.data().as_ref(), key.prefix_len());
+        assert_eq!(again.unwrap().as_bytes(), key.as_bytes());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn distortions() -> Result<()> {
 /// Prints the figures of a family.
 pub fn figures(family: Family, set: &PrefixSet, figures: &[Figure]) {
     let prefixes = thousands(set.entries().len() as u64);
-    let what = format!("{}, {prefixes} prefixes", family.name());
+    let what = format!("{} prefixes: {prefixes}", family.name());
     println!("\n{what:<30} {:>12} {:>12}", "LPM_TRIE", "LPM_MTRIE");
     for figure in figures {
         let [trie, mtrie] = figure.values.map(|value| written(value, figure.unit));

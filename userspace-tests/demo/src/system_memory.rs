@@ -17,9 +17,9 @@ const SLABS: &str = "/sys/kernel/slab";
 const PAUSE: Duration = Duration::from_millis(5);
 /// Far longer than a grace period; freed memory comes back grace period by grace period.
 const QUIET: Duration = Duration::from_secs(1);
-const LIMIT: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What other parts of the kernel allocate and free meanwhile.
-const NOISE: u64 = 256 << 10;
+pub const NOISE: u64 = 256 << 10;
 
 /// The memory after no more has come back for a while.
 pub struct Settled {
@@ -31,6 +31,11 @@ pub struct Settled {
 
 /// Waits until no more memory comes back.
 pub fn settle() -> Result<Settled> {
+    settle_below(u64::MAX)
+}
+
+/// Waits until so much has come back that at most `limit` is used, and then until no more does.
+pub fn settle_below(limit: u64) -> Result<Settled> {
     let begin = Instant::now();
     let mut history = vec![];
     // The last time at which it was clearly less than ever before.
@@ -41,7 +46,7 @@ pub fn settle() -> Result<Settled> {
         if used.saturating_add(NOISE) <= lowest {
             (lowest, fell) = (used, time);
         }
-        if time > fell + QUIET || time > LIMIT {
+        if used <= limit && time > fell + QUIET || time > PATIENCE {
             let back = when_back(&history);
             return Ok(Settled { used, back });
         }
