@@ -64,6 +64,9 @@ test-arm64: ## KUnit and the suite on 64-bit Arm, cross-built and emulated
 	scripts/setup arm64
 	scripts/test suite-arm64
 
+test-virtme: setup ## the suite under virtme-ng (docs/virtme-ng.md)
+	scripts/test virtme
+
 torture: ## torture test of the suite on the debug kernel, for TORTURE_SECONDS (default 600)
 	scripts/test torture
 
@@ -125,4 +128,4 @@ fmt: ## format the Rust sources
 clean: ## remove target/; the cache keeps kernels and downloads
 	rm -rf target
 
-.PHONY: help help-all demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user deb fmt clean
+.PHONY: help help-all demo tour vm test lint core fuzz miri kunit suite suite-debug test-in-tree test-arm64 test-virtme torture torture-kcsan bench bench-core selftests series-in-tree series-check series-check-all fuzz-vm setup kernel kernel-debug module user deb fmt clean

@@ -116,6 +116,32 @@ old_qemu() {
 	[[ $(printf '%s\n' 8.1 "$version" | sort -V | head -n 1) != 8.1 ]]
 }
 
+# kvm_works IMAGE: whether QEMU can use /dev/kvm, whose existence is not sufficient: in
+# some virtual machines guests abort or hang before their first output. Therefore, once
+# per boot of the host, a kernel without a root file system has to boot far enough to
+# panic within 15 s.
+kvm_works() {
+	local answer=$cache/kvm-works boot log
+	[[ -r /dev/kvm && -w /dev/kvm ]] || return
+	boot=$(</proc/sys/kernel/random/boot_id)
+	if [[ $(cat "$answer" 2>/dev/null) != "$boot "* ]]; then
+		say "trying /dev/kvm (at most 15 s, once per boot of this host)"
+		mkdir -p "$cache"
+		log=$(mktemp)
+		{ timeout 15 qemu-system-x86_64 -M q35 -accel kvm -cpu max -smp 1 -m 512M -nodefaults -no-user-config \
+			-display none -no-reboot -kernel "$1" -serial "file:$log" \
+			-append "console=ttyS0 reboot=t panic=-1" </dev/null >/dev/null || true; } 2>/dev/null
+		if grep -q 'Kernel panic' "$log"; then
+			echo "$boot yes" >"$answer"
+		else
+			say "/dev/kvm exists but does not run a kernel; using emulation from now on"
+			echo "$boot no" >"$answer"
+		fi
+		rm "$log"
+	fi
+	[[ $(<"$answer") == *yes ]]
+}
+
 # tools_version: versions of the tools that build kernels, for cache keys.
 tools_version() {
 	"clang-$llvm" --version | head -n 1

@@ -72,6 +72,8 @@ pub enum Need {
     Module,
     /// bpftool, or what scripts/tools has built.
     HostPrograms,
+    /// A page cache for the files of the root.
+    FileCache,
 }
 
 /// The map types that a test applies to.

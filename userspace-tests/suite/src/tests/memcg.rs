@@ -15,7 +15,7 @@ use crate::{
     child::Child,
     content::{self, Content},
     fault_injection,
-    harness::{Test, Type},
+    harness::{Need, Test, Type},
     maps::{self, Shape},
     memory_cgroup::{MemoryCgroup, in_advance, kept_by_cpus},
     prefix::{Prefix, scattered},
@@ -29,7 +29,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("memcg_charges_what_creation_takes", charges_creation),
     Test::mtrie("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
     Test::mtrie("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
-    Test::both("memcg_cache_makes_room_for_syscalls", cache_makes_room),
+    Test::both("memcg_cache_makes_room_for_syscalls", cache_makes_room).needing(Need::FileCache),
 ];
 
 const MIB: u64 = 1 << 20;
