@@ -143,6 +143,8 @@ pub fn thousands(number: u64) -> String {
 
 fn written(value: f64, unit: Unit) -> String {
     match unit {
+        // Nothing was measured.
+        _ if !value.is_finite() => "-".to_owned(),
         Unit::Bytes | Unit::ReportedBytes if value < f64::from(1 << 20) => {
             format!("{:.1} KiB", value / f64::from(1 << 10))
         }
@@ -150,7 +152,6 @@ fn written(value: f64, unit: Unit) -> String {
         Unit::Seconds if value < 0.1 => format!("{:.2} ms", value * 1e3),
         Unit::Seconds => format!("{value:.2} s"),
         Unit::PerSecond => format!("{}/s", thousands(value as u64)),
-        Unit::Factor if value.is_infinite() => "-".to_owned(),
         Unit::Factor => format!("{value:.1}×"),
     }
 }
@@ -170,5 +171,6 @@ mod tests {
         assert_eq!(written(1_572_864.0, Unit::ReportedBytes), "1.5 MiB");
         assert_eq!(written(1234.5, Unit::PerSecond), "1,234/s");
         assert_eq!(written(1.25, Unit::Factor), "1.2×");
+        assert_eq!(written(f64::NAN, Unit::PerSecond), "-");
     }
 }
