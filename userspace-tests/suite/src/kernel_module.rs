@@ -85,6 +85,15 @@ pub fn remove_by_name(name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a test module once its maps, which a worker frees, are gone.
+pub fn remove_when_idle(name: &CStr) -> Result<()> {
+    wait::until("the module to be idle", || match remove_by_name(name) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("remove {name:?}")),
+    })
+}
+
 /// Disables the kernel's modprobe until it is dropped.
 pub struct NoAutoload(String);
 

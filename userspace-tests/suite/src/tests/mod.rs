@@ -48,6 +48,7 @@ mod sizes;
 mod tokens;
 mod tools;
 mod torture;
+mod tutorial;
 mod values_in_programs;
 mod walks;
 mod whole_table;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Test> {
         module(module_life::TESTS),
         module(module_claim::TESTS),
         module(module_bad_provider::TESTS),
+        module(tutorial::TESTS),
     ]
     .concat()
 }

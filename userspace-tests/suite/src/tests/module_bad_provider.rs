@@ -126,14 +126,7 @@ fn second_provider(on: Type) -> Result<()> {
     )?;
 
     drop((first, outer, second));
-    crate::wait::until(
-        "the first provider to be idle",
-        || match module::remove_by_name(c"bpf_test_map_provider") {
-            Ok(()) => Ok(true),
-            Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(false),
-            Err(error) => Err(error).context("remove the first provider"),
-        },
-    )?;
+    module::remove_when_idle(c"bpf_test_map_provider")?;
     loaded_and_idle(on)?;
     refused
 }
