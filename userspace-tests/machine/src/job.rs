@@ -2,7 +2,6 @@
 //! The job: the command that the host requests, its execution, and the verdict.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     os::{
@@ -13,7 +12,6 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
 use crate::{mounts::JOB, terminal};
 
@@ -21,14 +19,14 @@ use crate::{mounts::JOB, terminal};
 const NOT_FOUND: i32 = 127;
 const NOT_RUNNABLE: i32 = 126;
 
-/// `job.json`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the host requests. Its file is a list of `NAME=VALUE`, each terminated by NUL, where NAME is
+/// a field below; `argv` and `env` occur once per argument and variable, the others at most once.
+#[derive(Default)]
 pub struct Job {
     pub argv: Vec<String>,
     pub cwd: String,
-    /// The command's complete environment.
-    pub env: BTreeMap<String, String>,
+    /// The command's complete environment, NAME=VALUE; of equal names, the last one counts.
+    pub env: Vec<(String, String)>,
     /// The command's standard input, if it is not the terminal, which cannot
     /// signal end of file.
     pub stdin: Option<String>,
@@ -38,24 +36,49 @@ pub struct Job {
     pub modules_dir: Option<String>,
     /// A host directory that is writable in the machine, at the same path.
     pub share: Option<String>,
-    /// The terminal is interactive: line editing, signals, job control.
+    /// `yes` if the terminal is interactive: line editing, signals, job control.
     pub interactive: bool,
 }
 
 impl Job {
     pub fn read() -> Result<Self> {
-        let path = format!("{JOB}/job.json");
+        let path = format!("{JOB}/job");
         let text = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let job: Self = serde_json::from_str(&text).with_context(|| format!("parse {path}"))?;
+        Self::parse(&text).with_context(|| format!("parse {path}"))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut job = Self::default();
+        for line in text.split_terminator('\0') {
+            let (name, value) = line
+                .split_once('=')
+                .with_context(|| format!("no '=': {line}"))?;
+            let value = value.to_owned();
+            match name {
+                "argv" => job.argv.push(value),
+                "cwd" => job.cwd = value,
+                "env" => {
+                    let pair = value.split_once('=');
+                    let (name, value) = pair.with_context(|| format!("no second '=': {line}"))?;
+                    job.env.push((name.to_owned(), value.to_owned()));
+                }
+                "stdin" => job.stdin = Some(value),
+                "module" => job.module = Some(value),
+                "modules_dir" => job.modules_dir = Some(value),
+                "share" => job.share = Some(value),
+                "interactive" => job.interactive = value == "yes",
+                _ => bail!("unknown name: {line}"),
+            }
+        }
         if job.argv.is_empty() {
-            bail!("{path}: argv is empty, so there is nothing to run");
+            bail!("argv is empty, so there is nothing to run");
         }
         Ok(job)
     }
 
     /// Whether this machine's CPU cannot run the host's programs.
     pub fn is_foreign(&self) -> bool {
-        self.env.contains_key("LPM_MTRIE_FOREIGN")
+        self.env.iter().any(|(name, _)| name == "LPM_MTRIE_FOREIGN")
     }
 }
 
@@ -99,7 +122,7 @@ fn start(job: &Job, tty: &File) -> Result<io::Result<Child>> {
         .args(&job.argv[1..])
         .current_dir(&job.cwd)
         .env_clear()
-        .envs(&job.env)
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
         .stdin(stdin)
         .stdout(stdio()?)
         .stderr(stdio()?);
@@ -144,4 +167,38 @@ pub fn report(status: i32) -> Result<()> {
     file.sync_all()
         .with_context(|| format!("sync {temporary}"))?;
     fs::rename(&temporary, &path).with_context(|| format!("rename to {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn job_is_parsed() {
+        let job = Job::parse(
+            "cwd=/a b\0argv=sh\0argv=-c\0argv=x=1\necho\0argv=\0env=A=\0env=B=c=d\0interactive=yes\0",
+        )
+        .unwrap();
+        assert_eq!(job.argv, ["sh", "-c", "x=1\necho", ""]);
+        assert_eq!(job.cwd, "/a b");
+        let pairs = [("A", ""), ("B", "c=d")];
+        assert_eq!(
+            job.env,
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert!(job.interactive && job.module.is_none());
+    }
+
+    #[test]
+    fn malformed_job_is_an_error() {
+        for text in [
+            "",
+            "cwd=/\0",
+            "argv\0",
+            "argv=a\0env=A\0",
+            "argv=a\0colour=red\0",
+        ] {
+            assert!(Job::parse(text).is_err(), "{text:?}");
+        }
+    }
 }

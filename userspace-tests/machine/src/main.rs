@@ -4,7 +4,7 @@
 //!
 //! The root file system is the host's, read-only over 9p, so every program of
 //! the host is available at its own path. The directory that the host shares
-//! under the tag `job` contains the command (`job.json`) and receives the verdict
+//! under the tag `job` contains the command (`job`) and receives the verdict
 //! (`status`, a decimal number). If anything fails before the command has ended,
 //! no `status` is written, and the host treats a boot without a verdict as a failure.
 
