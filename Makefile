@@ -36,13 +36,13 @@ test: setup ##! lint, core, fuzz, kunit, suite and suite-debug; the last line is
 	scripts/test
 
 lint: ##! rustfmt, clippy, gofmt, shellcheck, checkpatch
-	scripts/lint
+	scripts/checks/lint
 
 core: ## cargo tests, on the host
 	scripts/test core
 
 fuzz: setup ## fuzz targets of the core, FUZZ_SECONDS each (default 60)
-	scripts/fuzz
+	scripts/checks/fuzz
 
 miri: ## unit and property tests of the core under Miri, strict provenance (needs a nightly toolchain with miri)
 	@cargo +nightly miri --version >/dev/null 2>&1 || { echo 'miri is missing; install it with: rustup toolchain install nightly --component miri,rust-src' >&2; exit 1; }
@@ -90,18 +90,18 @@ fuzz-vm: setup ## fuzzer of the suite, in the test machine, for SECONDS (default
 		-- target/x86_64-unknown-linux-musl/release/suite fuzz
 
 selftests: setup ## the kernel's own map tests, on the patched and the unpatched kernel
-	scripts/selftests
+	scripts/checks/selftests
 
 ##@ Series
 
 series-in-tree: ## write the in-tree form of the series to target/series-in-tree (scripts/series --help: how to change a patch)
 	scripts/series in-tree
 
-series-check: ## checkpatch, codespell, rustfmt and kernel-doc on the series (scripts/series-check --help: more)
-	scripts/series-check text doc
+series-check: ## checkpatch, codespell, rustfmt and kernel-doc on the series (scripts/checks/series-check --help: more)
+	scripts/checks/series-check text doc
 
 series-check-all: ## every check of the series: also builds of each patch, configurations, sparse, coccinelle, rustdoc, arm64 (1 h)
-	scripts/series-check all
+	scripts/checks/series-check all
 
 ##@ Build
 

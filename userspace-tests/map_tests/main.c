@@ -3,7 +3,7 @@
  * Runs one of the kernel's own tests of LPM maps, on the map type whose number
  * is the argument.
  *
- * scripts/tools compiles this with SOURCE, a file of map_tests/ in the kernel's
+ * scripts/inputs/tools compiles this with SOURCE, a file of map_tests/ in the kernel's
  * tools/testing/selftests/bpf, and TEST, the function in it. The file runs on
  * the types that map_tests/lpm_types.h picks, which this replaces. A check that
  * fails ends the program with a line that says FAIL.

@@ -2,7 +2,7 @@
 //! Loads the routing tables in the archive named by BENCH_TABLES and prints their costs: bytes by
 //! size class, and nanoseconds of this thread's CPU time by operation.
 //!
-//! `BENCH_TABLES=$(scripts/bench-tables) cargo run --release --example table`
+//! `BENCH_TABLES=$(scripts/inputs/bench-tables) cargo run --release --example table`
 
 #[path = "../benches/support/mod.rs"]
 mod support;

@@ -10,14 +10,14 @@ pub fn host_is_foreign() -> bool {
     env::var_os("LPM_MTRIE_FOREIGN").is_some()
 }
 
-/// The directory of the programs that scripts/tools built for this checkout.
+/// The directory of the programs that scripts/inputs/tools built for this checkout.
 const BUILT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools");
 
-/// A program that scripts/tools built.
+/// A program that scripts/inputs/tools built.
 pub fn built(name: &str) -> Result<Command> {
     let path = Path::new(BUILT).join(name);
     if !path.exists() {
-        bail!("{} is missing; run scripts/tools", path.display());
+        bail!("{} is missing; run scripts/inputs/tools", path.display());
     }
     Ok(Command::new(path))
 }

@@ -70,7 +70,7 @@ pub enum Need {
     FaultInjection,
     /// The map type's module, to insert, remove, or count its references.
     Module,
-    /// bpftool, or what scripts/tools has built.
+    /// bpftool, or what scripts/inputs/tools has built.
     HostPrograms,
     /// A page cache for the files of the root.
     FileCache,

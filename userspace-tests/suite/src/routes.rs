@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The BGP table, as map keys.
 //!
-//! LPM_MTRIE_TABLE is its path, which scripts/table prints and scripts/test sets; its
+//! LPM_MTRIE_TABLE is its path, which scripts/inputs/table prints and scripts/test sets; its
 //! lines are `prefix/len value`.
 
 use std::{env, fs, net::IpAddr, str};
@@ -15,7 +15,7 @@ const TABLE: &str = "LPM_MTRIE_TABLE";
 /// The table's text.
 pub fn table() -> Result<Vec<u8>> {
     let path = env::var(TABLE).with_context(|| {
-        format!("{TABLE} is not set; it must be the path that scripts/table prints")
+        format!("{TABLE} is not set; it must be the path that scripts/inputs/table prints")
     })?;
     fs::read(&path).with_context(|| format!("{TABLE}={path}"))
 }

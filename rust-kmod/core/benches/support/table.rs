@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //! The tables of the in-kernel benchmark, with the keys that it looks up, from the cpio archive
-//! named by BENCH_TABLES, which `scripts/bench-tables` makes. bench/table.c describes their format.
+//! named by BENCH_TABLES, which `scripts/inputs/bench-tables` makes. bench/table.c describes their
+//! format.
 
 use std::{env, fs, process};
 
@@ -19,7 +20,7 @@ pub struct Table<const N: usize> {
 /// The content of the archive; ends the process with a message if there is none.
 pub fn archive() -> Vec<u8> {
     let Some(path) = env::var_os("BENCH_TABLES") else {
-        eprintln!("BENCH_TABLES is not set: name the file that scripts/bench-tables prints");
+        eprintln!("BENCH_TABLES is not set: name the file that scripts/inputs/bench-tables prints");
         process::exit(2);
     };
     fs::read(&path).unwrap_or_else(|error| {

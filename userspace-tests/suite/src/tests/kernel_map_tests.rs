@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The kernel's own tests of LPM maps, compiled by scripts/tools, which take
+//! The kernel's own tests of LPM maps, compiled by scripts/inputs/tools, which take
 //! the map type's number.
 
 use anyhow::Result;

@@ -62,7 +62,7 @@ pub const AYA: &[Test] = &[Test::mtrie(
 enum Tool {
     /// Debian's package bpftool.
     Stock,
-    /// What scripts/tools built.
+    /// What scripts/inputs/tools built.
     Patched,
 }
 
