@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The life of one map that holds a family's prefixes, while no other map holds any: what it takes
-//! from the system, and when it gives it back.
+//! Memory and freeing time of a single map with a family's prefixes, measured while no other map
+//! holds any.
 
 use std::time::Duration;
 

@@ -72,8 +72,6 @@ pub enum Need {
     Module,
     /// bpftool, or what scripts/inputs/tools has built.
     HostPrograms,
-    /// A page cache for the files of the root.
-    FileCache,
 }
 
 /// The map types that a test applies to.

@@ -53,8 +53,6 @@ mod values_in_programs;
 mod walks;
 mod whole_table;
 
-use std::fs;
-
 use crate::{
     command, fault_injection,
     harness::{Need, Test},
@@ -135,12 +133,7 @@ fn each(tests: &[Test], mark: fn(Test) -> Test) -> Vec<Test> {
 /// The tests that this machine can run; prints the names of the others.
 pub fn runnable() -> Vec<Test> {
     let mut tests = all();
-    for need in [
-        Need::FaultInjection,
-        Need::Module,
-        Need::HostPrograms,
-        Need::FileCache,
-    ] {
+    for need in [Need::FaultInjection, Need::Module, Need::HostPrograms] {
         if let Some(why) = missing(need) {
             let omitted = tests.extract_if(.., |test| test.needs(need));
             let names: Vec<_> = omitted.map(|test| test.name).collect();
@@ -157,15 +150,7 @@ fn missing(need: Need) -> Option<&'static str> {
             .then_some("this kernel has no fault injection (the debug kernel does)"),
         Need::Module => kernel_module::is_built_in()
             .then_some("the map type is built in, so there is no module"),
-        Need::FileCache => (!root_is_cached()).then_some("9p mounts the root without a cache"),
         Need::HostPrograms => command::host_is_foreign()
             .then_some("the host's programs do not run on this machine's CPU"),
     }
-}
-
-/// Whether what is read from the root's files stays in memory; virtme-ng's 9p does not keep it.
-fn root_is_cached() -> bool {
-    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-    let root = mounts.lines().find(|mount| mount.contains(" / 9p "));
-    root.is_none_or(|root| root.contains("cache=loose"))
 }
