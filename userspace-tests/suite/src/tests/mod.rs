@@ -10,6 +10,7 @@ mod btf;
 mod cli;
 mod concurrency;
 mod create;
+mod demo;
 pub mod differential;
 mod elements;
 mod enough_memory;
@@ -113,6 +114,7 @@ pub fn all() -> Vec<Test> {
         not_on_debug(library_kernel::TESTS),
         not_on_debug(cli::TESTS),
         not_on_debug(examples::TESTS),
+        not_on_debug(demo::TESTS),
         programs(tools::TESTS),
         not_on_debug(tools::AYA),
         programs(kernel_map_tests::TESTS),
