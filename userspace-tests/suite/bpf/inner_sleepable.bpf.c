@@ -38,7 +38,7 @@ enum outcome {
 };
 
 /* The number of prefixes; few enough for the verifier to follow each value. */
-#define KEYS 8
+#define KEYS 4
 #define WORDS 8
 
 struct where {

@@ -35,7 +35,7 @@ pub const TESTS: &[Test] = &[Test::mtrie(
 )];
 
 /// Of the program.
-const KEYS: u32 = 8;
+const KEYS: u32 = 4;
 const WORDS: usize = 8;
 const SHAPE: Shape = Shape {
     data: 4,
