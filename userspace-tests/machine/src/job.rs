@@ -36,7 +36,7 @@ pub struct Job {
     pub modules_dir: Option<String>,
     /// A host directory that is writable in the machine, at the same path.
     pub share: Option<String>,
-    /// `yes` if the terminal is interactive: line editing, signals, job control.
+    /// The terminal is interactive: line editing, signals, job control. VALUE is `yes` or `no`.
     pub interactive: bool,
 }
 

@@ -17,8 +17,8 @@ use crate::{
 };
 
 pub const TESTS: &[Test] = &[Test::mtrie(
-    "demo_compares_both_types_with_a_table_of_ones_own",
-    own_table,
+    "demo_compares_both_types_with_a_small_table",
+    small_table,
 )];
 
 const PINS: &str = "/sys/fs/bpf/lpm_mtrie_demo";
@@ -51,7 +51,7 @@ impl Drop for File {
     }
 }
 
-fn own_table(_: Type) -> Result<()> {
+fn small_table(_: Type) -> Result<()> {
     let mut text = "0.0.0.0/0 1\n::/0 2\n8.8.8.0/24 3 # Google DNS\n2001:db8::/32 4\n".to_owned();
     for number in 0..2000 {
         let [_, _, high, low] = u32::to_be_bytes(number);
