@@ -45,7 +45,7 @@ pub(super) enum End<'a> {
     Outside { node: NodeRef<'a>, at: usize },
     /// A node that has, or should have, this item.
     Item {
-        place: Place<'a>,
+        node: NodeRef<'a>,
         item: Item,
         slot: Option<&'a Slot>,
     },
@@ -55,8 +55,6 @@ pub(super) enum End<'a> {
 pub(super) struct Descent<'a> {
     /// The slot that led to the end.
     pub(super) way: Way<'a>,
-    /// The node that holds it.
-    pub(super) above: Option<Place<'a>>,
     pub(super) end: End<'a>,
 }
 
@@ -78,7 +76,6 @@ impl Trie {
             start: 0,
             holder: None,
         };
-        let mut above = None;
         let end = loop {
             let node = match way.slot.below() {
                 Link::Vacant => break End::Vacant,
@@ -95,19 +92,22 @@ impl Trie {
             let depth = place.depth();
             let item = Item::of(prefix.data(), prefix.prefixlen(), depth);
             note(place, item);
-            match (item, node.slot(item)) {
+            let slot = match item {
+                Item::Child(byte) => node.child(byte),
+                Item::Internal(_) => node.slot(item),
+            };
+            match (item, slot) {
                 (Item::Child(_), Some(slot)) => {
-                    above = Some(place);
                     way = Way {
                         slot,
                         start: depth + 1,
                         holder: Some(node),
                     };
                 }
-                (_, slot) => break End::Item { place, item, slot },
+                (_, slot) => break End::Item { node, item, slot },
             }
         };
-        Descent { way, above, end }
+        Descent { way, end }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{
     build::{copy, copy_rest, pair, promoted, NewNode},
-    descent::{Descent, End, Place, Way},
+    descent::{Descent, End, Way},
     entry::{Entry, EntryRef, NewEntry},
     full::FullRef,
     item::Item,
@@ -187,7 +187,7 @@ impl Writer<'_> {
         let new = unsafe { EntryRef::new(block) };
         match descent.end {
             End::Item {
-                place: Place { node, .. },
+                node,
                 item: Item::Internal(index),
                 slot: Some(slot),
             } => {
@@ -242,10 +242,10 @@ impl Writer<'_> {
                 self.publish::<M>(way, prefix, split);
                 self.retire_node(mem, node);
             }
-            End::Item { place, slot, .. } => {
-                let (item, raw) = entry.item(geometry, place.depth());
-                match (slot, place.node) {
-                    (Some(vacant), node) => {
+            End::Item { node, item, slot } => {
+                let raw = entry.raw(geometry, item, way.start + node.skip().len());
+                match (slot, node) {
+                    (Some(vacant), _) => {
                         vacant.publish(raw);
                         if let Item::Internal(index) = item {
                             node.refresh(index);
@@ -256,10 +256,10 @@ impl Writer<'_> {
                         let new = copy_rest(mem, old, Some((item, raw)))?;
                         self.replace_rest(mem, full, old, new);
                         if let Item::Internal(index) = item {
-                            place.node.refresh(index);
+                            node.refresh(index);
                         }
                     }
-                    (None, node) => {
+                    (None, _) => {
                         let new = copy(mem, node, Some((item, raw)), [node.skip(), &[], &[]])?;
                         self.publish::<M>(way, prefix, new);
                         // The node in front of a larger one can be merged with a small one.
@@ -306,14 +306,6 @@ impl Way<'_> {
         self.slot.publish(match self.holder {
             None => raw,
             Some(node) => node.child_raw(self.slot, prefix.byte(self.start - 1), raw),
-        });
-    }
-
-    /// Makes the slot, which is on the way to `prefix`, lead nowhere. The writer only.
-    pub(super) fn vacate(&self, prefix: Prefix<'_>) {
-        self.slot.publish(match self.holder {
-            None => Raw::VACANT,
-            Some(node) => node.childless_raw(self.slot, prefix.byte(self.start - 1)),
         });
     }
 }

@@ -10,7 +10,7 @@
 //! entry below such a chain is removed, so is the chain: one store unlinks it.
 
 use super::{
-    descent::{End, Place, Way},
+    descent::End,
     entry::EntryRef,
     item::Item,
     memory::Memory,
@@ -28,26 +28,21 @@ use core::{
 /// An item of a node that is not vacant.
 #[derive(Clone, Copy)]
 struct Held<'a> {
-    place: Place<'a>,
+    node: NodeRef<'a>,
     item: Item,
     slot: &'a Slot,
 }
 
 impl Held<'_> {
-    /// Makes the item vacant; it is on the way to `prefix`.
-    fn vacate(self, prefix: Prefix<'_>) {
-        let Self { place, item, slot } = self;
+    /// Makes the item vacant.
+    fn vacate(self) {
+        let Self { node, item, slot } = self;
         match item {
             Item::Internal(index) => {
                 slot.publish(Raw::VACANT);
-                place.node.refresh(index);
+                node.refresh(index);
             }
-            Item::Child(_) => Way {
-                slot,
-                start: place.depth() + 1,
-                holder: Some(place.node),
-            }
-            .vacate(prefix),
+            Item::Child(byte) => slot.publish(node.childless_raw(slot, byte)),
         }
     }
 }
@@ -73,28 +68,28 @@ impl Writer<'_> {
             return Err(Error::NoMemory);
         }
         trie.changes.begin();
-        let (place, item, slot) = match descent.end {
+        let way = &descent.way;
+        let held = match descent.end {
             End::Item {
-                place,
+                node,
                 item,
                 slot: Some(slot),
-            } => (Some(place), item, slot),
-            _ => {
-                let above = descent.above;
-                let depth = above.map_or(0, |place| place.depth());
-                let item = Item::of(prefix.data(), prefix.prefixlen(), depth);
-                (above, item, descent.way.slot)
-            }
+            } => Some(Held { node, item, slot }),
+            _ => way.holder.map(|node| Held {
+                node,
+                item: Item::Child(prefix.byte(way.start - 1)),
+                slot: way.slot,
+            }),
         };
         let mut wasteful = false;
-        match place {
-            Some(place) if place.node.has_others(item) => {
-                Held { place, item, slot }.vacate(prefix);
-                wasteful = place.node.is_wasteful_without::<M>(item);
+        match held {
+            Some(held) if held.node.has_others(held.item) => {
+                held.vacate();
+                wasteful = held.node.is_wasteful_without::<M>(held.item);
             }
             _ => {
-                let last = place.map(|place| Held { place, item, slot });
-                self.take_out_chain(prefix, slot, last);
+                let end = held.map_or(way.slot, |held| held.slot);
+                self.take_out_chain(prefix, end, held);
             }
         }
         self.retire_entry(mem, entry);
@@ -112,20 +107,21 @@ impl Writer<'_> {
         let trie = self.trie;
         let mut branch = None;
         trie.descend_noting(prefix, |place, item| {
-            if let (Some(slot), true) = (place.node.slot(item), place.node.has_others(item)) {
-                branch = Some(Held { place, item, slot });
+            let node = place.node;
+            if let (Some(slot), true) = (node.slot(item), node.has_others(item)) {
+                branch = Some(Held { node, item, slot });
             }
         });
         let begin = branch.map_or(&trie.root, |held| held.slot);
         let first = begin.raw();
         match branch {
             None => begin.publish(Raw::VACANT),
-            Some(held) => held.vacate(prefix),
+            Some(held) => held.vacate(),
         }
         if let Some(last) = last {
             // Only now, because a walk finds an entry in each node that is linked. A full node may
             // hold the entry in further slots, which would outlive it.
-            last.vacate(prefix);
+            last.vacate();
         }
         if !ptr::eq(begin, end) {
             self.leave(first.with_fallback(false), end);
