@@ -139,9 +139,10 @@ impl Raw {
         if addr == 0 {
             return Target::Vacant;
         }
-        // SAFETY, for both: by the invariants not null without the tags.
-        let untagged = |align: usize| unsafe {
-            NonNull::new_unchecked(self.0.map_addr(|addr| addr & !(align - 1)))
+        let untagged = |align: usize| {
+            let ptr = self.0.map_addr(|addr| addr & !(align - 1));
+            // SAFETY: by the invariants not null without the tags.
+            unsafe { NonNull::new_unchecked(ptr) }
         };
         if addr & ENTRY != 0 {
             return Target::Entry(untagged(ENTRY_ALIGN), addr & EXACT != 0);
