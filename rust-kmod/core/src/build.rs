@@ -14,7 +14,7 @@ use super::{
     packed::{self, set_next, PackedRef, Shape, PACKED},
     slot::{Kind, Raw, Slot},
     small::{self, SMALL},
-    stride::{first_byte, longest, set, test},
+    stride::{first_byte, is_empty, longest, set, test},
 };
 use core::{alloc::Layout, mem::size_of, ptr::NonNull};
 
@@ -67,12 +67,12 @@ impl NewNode {
         }
     }
 
-    /// A small node with the items of `content`, at most [`SMALL`].
+    /// A small node of this shape, at most [`SMALL`] items: those of `content`, and vacant ones.
     fn small(
         mem: &mut impl Memory,
         skip: &[&[u8]],
         shape: &Shape,
-        content: Content<'_>,
+        content: &Content<'_>,
     ) -> Option<Self> {
         let (internals, children) = shape.counts();
         let skip_len = skip.iter().map(|part| part.len()).sum();
@@ -93,7 +93,7 @@ impl NewNode {
 
     /// A packed node of this shape: the items of `content` that are in it, and vacant ones. There
     /// are at most [`PACKED`] of them, or no child but 255.
-    fn packed(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
+    fn packed(mem: &mut impl Memory, shape: &Shape, content: &Content<'_>) -> Option<Self> {
         let (internals, children) = shape.counts();
         let layout = packed::layout(internals + children);
         let block = mem.alloc(layout)?;
@@ -131,7 +131,9 @@ impl NewNode {
         })
     }
 
-    fn full(mem: &mut impl Memory, shape: &Shape, content: Content<'_>) -> Option<Self> {
+    /// A full node with the items of `content`.
+    fn full(mem: &mut impl Memory, content: &Content<'_>) -> Option<Self> {
+        let shape = &content.taken;
         let mut rest_shape = Shape {
             internal: shape.internal,
             ..Shape::EMPTY
@@ -181,7 +183,7 @@ impl NewNode {
             return Some(self);
         };
         let content = Content::of([Some((Item::Child(last), self.raw)), None]);
-        let Some(front) = Self::small(mem, &skip, &content.shape(), content) else {
+        let Some(front) = Self::small(mem, &skip, &content.taken, &content) else {
             self.free(mem);
             return None;
         };
@@ -192,43 +194,41 @@ impl NewNode {
 }
 
 /// What a new node will hold.
-#[derive(Clone, Copy)]
 struct Content<'a> {
     /// The items of this node that are not vacant.
     node: Option<NodeRef<'a>>,
     /// Further items, in order of their numbers, that the node does not have.
     added: [Option<(Item, Raw)>; 2],
+    /// Which items these are.
+    taken: Shape,
 }
 
 impl<'a> Content<'a> {
+    fn new(node: Option<NodeRef<'a>>, added: [Option<(Item, Raw)>; 2]) -> Self {
+        let mut taken = Shape::EMPTY;
+        match node {
+            Some(NodeRef::Packed(node)) => taken = node.taken(),
+            Some(node) => node.for_each(|item, _| item.include(&mut taken)),
+            None => {}
+        }
+        for (item, _) in added.iter().flatten() {
+            item.include(&mut taken);
+        }
+        Self { node, added, taken }
+    }
+
     fn of(added: [Option<(Item, Raw)>; 2]) -> Self {
-        Self { node: None, added }
+        Self::new(None, added)
     }
 
     fn with(node: NodeRef<'a>, added: Option<(Item, Raw)>) -> Self {
-        Self {
-            node: Some(node),
-            added: [added, None],
-        }
+        Self::new(Some(node), [added, None])
     }
 
-    fn shape(&self) -> Shape {
-        let mut shape = Shape::EMPTY;
-        match self.node {
-            Some(NodeRef::Packed(node)) => shape = node.taken(),
-            Some(node) => node.for_each(|item, _| item.include(&mut shape)),
-            None => {}
-        }
-        for (item, _) in self.added.iter().flatten() {
-            item.include(&mut shape);
-        }
-        shape
-    }
-
-    /// `shape`, filled up to `count` items with those that would follow the last added one in the
-    /// order of a table: internal prefixes and, if `children`, children.
-    fn with_next(&self, mut shape: Shape, count: usize, children: bool) -> Shape {
-        let mut room = count.saturating_sub(shape.len());
+    /// The shape of what it holds, and of up to `room` vacant items that would follow the last
+    /// added one in the order of a table: internal prefixes and, if `children`, children.
+    fn with_next(&self, mut room: usize, children: bool) -> Shape {
+        let mut shape = self.taken;
         let byte = match self.added.iter().flatten().last() {
             Some((Item::Child(byte), _)) => *byte,
             Some((Item::Internal(index), _)) => {
@@ -246,7 +246,8 @@ impl<'a> Content<'a> {
 
     /// Calls `f` with each item of `shape`, in order of their numbers, and the content of its slot.
     fn for_each(&self, shape: &Shape, mut f: impl FnMut(Item, Raw)) {
-        let Shape { internal, .. } = self.shape();
+        let internal = &self.taken.internal;
+        let no_internals = is_empty(internal);
         shape.for_each(|item| {
             let mut added = self.added.iter().flatten();
             let raw = match added.find(|added| added.0 == item) {
@@ -258,36 +259,36 @@ impl<'a> Content<'a> {
                 }
             };
             match item {
-                Item::Child(byte) => f(item, raw.with_fallback(longest(&internal, byte) != 0)),
+                Item::Child(byte) => {
+                    let covered = !no_internals && longest(internal, byte) != 0;
+                    f(item, raw.with_fallback(covered))
+                }
                 Item::Internal(_) => f(item, raw),
             }
         });
     }
 
     /// A node of the kind that suits its number of items.
-    fn make<M: Memory>(self, mem: &mut M, skip: Skip<'_>) -> Option<NewNode> {
-        let shape = self.shape();
-        match shape.len() {
-            0..=1 => NewNode::small(mem, &skip, &shape, self),
+    fn make<M: Memory>(&self, mem: &mut M, skip: Skip<'_>) -> Option<NewNode> {
+        match self.taken.len() {
+            0..=1 => NewNode::small(mem, &skip, &self.taken, self),
             count @ ..=SMALL => {
                 let skip_len = skip.iter().map(|part| part.len()).sum();
-                let fitting = fitting::<M>(small::layout(count, skip_len), count);
-                let shape = self.with_next(shape, fitting.min(SMALL), true);
-                NewNode::small(mem, &skip, &shape, self)
+                let room = spare::<M>(small::layout(count, skip_len)).min(SMALL - count);
+                NewNode::small(mem, &skip, &self.with_next(room, true), self)
             }
             count @ ..=PACKED => {
-                let fitting = fitting::<M>(packed::layout(count), count);
-                let shape = self.with_next(shape, fitting.min(PACKED), true);
-                NewNode::packed(mem, &shape, self)?.with_front(mem, skip)
+                let room = spare::<M>(packed::layout(count)).min(PACKED - count);
+                NewNode::packed(mem, &self.with_next(room, true), self)?.with_front(mem, skip)
             }
-            _ => NewNode::full(mem, &shape, self)?.with_front(mem, skip),
+            _ => NewNode::full(mem, self)?.with_front(mem, skip),
         }
     }
 }
 
-/// How many items fit into the block that a node with `count` items takes.
-fn fitting<M: Memory>(layout: Layout, count: usize) -> usize {
-    count + M::size_of(layout).saturating_sub(layout.size()) / size_of::<Slot>()
+/// How many more slots fit into a block of this layout.
+fn spare<M: Memory>(layout: Layout) -> usize {
+    M::size_of(layout).saturating_sub(layout.size()) / size_of::<Slot>()
 }
 
 /// A node with two different items.
@@ -318,8 +319,7 @@ pub(super) fn front(
 
 /// A full node with the items of a packed one.
 pub(super) fn promoted(mem: &mut impl Memory, from: PackedRef<'_>) -> Option<NewNode> {
-    let content = Content::with(NodeRef::Packed(from), None);
-    NewNode::full(mem, &content.shape(), content)
+    NewNode::full(mem, &Content::with(NodeRef::Packed(from), None))
 }
 
 /// A copy of `from`, with an item that it does not have if there is one to add, and `skip` for its
@@ -341,7 +341,6 @@ pub(super) fn copy_rest<M: Memory>(
     added: Option<(Item, Raw)>,
 ) -> Option<NewNode> {
     let content = Content::with(NodeRef::Packed(from), added);
-    let shape = content.shape();
-    let fitting = fitting::<M>(packed::layout(shape.len()), shape.len());
-    NewNode::packed(mem, &content.with_next(shape, fitting, false), content)
+    let room = spare::<M>(packed::layout(content.taken.len()));
+    NewNode::packed(mem, &content.with_next(room, false), &content)
 }

@@ -154,11 +154,15 @@ impl<'a> EntryRef<'a> {
     /// at least 8 * depth.
     pub(super) fn item(self, geometry: &Geometry, depth: usize) -> (Item, Raw) {
         let item = Item::of(self.data(geometry), self.prefixlen(geometry), depth);
-        let raw = match item {
+        (item, self.raw(geometry, item, depth))
+    }
+
+    /// What the slot of `item`, in a node at `depth`, holds if this entry is there.
+    pub(super) fn raw(self, geometry: &Geometry, item: Item, depth: usize) -> Raw {
+        match item {
             Item::Internal(_) => self.internal(),
             Item::Child(_) => self.leaf(geometry, depth + 1),
-        };
-        (item, raw)
+        }
     }
 
     /// Whether the entry's prefix covers `key`, whose bytes before `from` are known to agree.

@@ -15,7 +15,7 @@ use super::{
     entry::EntryRef,
     item::Item,
     slot::{Raw, Slot, NODE_ALIGN},
-    stride::{base_index, below, longest, longest_from, next_in, test, Bitmap, Items},
+    stride::{base_index, below, is_empty, longest, longest_from, next_in, test, Bitmap, Items},
 };
 use core::{
     alloc::Layout,
@@ -77,11 +77,15 @@ impl Shape {
 pub(super) fn set_next(map: &mut Bitmap, from: u8, count: usize) -> usize {
     let (mut left, mut mask) = (count, u64::MAX << (from & 63));
     for word in map.iter_mut().skip((from >> 6).into()) {
+        // One run of clear bits after the other.
         let mut clear = !*word & mask;
         while clear != 0 && left > 0 {
-            *word |= clear & clear.wrapping_neg();
-            clear &= clear - 1;
-            left -= 1;
+            let start = clear.trailing_zeros();
+            let len = (clear >> start).trailing_ones().min(left as u32);
+            let run = u64::MAX >> (64 - len) << start;
+            *word |= run;
+            clear &= !run;
+            left -= len as usize;
         }
         mask = u64::MAX;
     }
@@ -247,6 +251,9 @@ impl<'a> PackedRef<'a> {
     /// The longest internal prefix of at most `len` bits that covers `byte`.
     pub(super) fn cover(self, byte: u8, len: u32) -> Option<EntryRef<'a>> {
         let internal = &self.fixed().internal;
+        if is_empty(internal) {
+            return None;
+        }
         let mut index = if len == 7 {
             longest(internal, byte)
         } else {
@@ -274,8 +281,11 @@ impl<'a> PackedRef<'a> {
 
     /// The shape of the items that are not vacant. The writer only.
     pub(super) fn taken(self) -> Shape {
-        let mut slots = self.slots().iter();
         let mut taken = self.shape();
+        if self.slots().iter().all(|slot| slot.raw().is_taken()) {
+            return taken;
+        }
+        let mut slots = self.slots().iter();
         for word in taken.internal.iter_mut().chain(&mut taken.child) {
             let mut bits = *word;
             while bits != 0 {

@@ -68,6 +68,11 @@ pub(super) fn set(map: &mut Bitmap, index: u8) {
     map[(index >> 6) as usize] |= 1 << (index & 63);
 }
 
+#[inline]
+pub(super) fn is_empty(map: &Bitmap) -> bool {
+    map[0] | map[1] | map[2] | map[3] == 0
+}
+
 /// Set bits before `index` in its own word.
 #[inline]
 pub(super) fn below(map: &Bitmap, index: u8) -> usize {
