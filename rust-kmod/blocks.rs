@@ -43,7 +43,8 @@ unsafe impl trie::Memory for Blocks<'_, '_, '_> {
     }
 
     fn reserve(&mut self, nodes: usize, entries: usize) -> bool {
-        self.0.reserve(Grace::Rcu, nodes) && self.0.reserve(Grace::TasksTrace, entries)
+        (nodes == 0 || self.0.reserve(Grace::Rcu, nodes))
+            && (entries == 0 || self.0.reserve(Grace::TasksTrace, entries))
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>, layout: Layout) {

@@ -146,15 +146,14 @@ fn in_section<R>(f: impl FnOnce(&TrieReader) -> R) -> R {
     f(&section)
 }
 
-/// A new entry in `block`, if there is one.
-fn new_entry(block: Option<NonNull<u8>>, value: Source<'_>) -> Result<NewEntry> {
-    let block = block.ok_or(ENOMEM)?;
+/// A new entry in `block`.
+fn new_entry(block: NonNull<u8>, value: Source<'_>) -> NewEntry {
     // SAFETY: The block was made for an entry, which starts with the value, aligned to 8; nobody
     // else knows it.
-    Ok(unsafe {
+    unsafe {
         value.copy_to(block);
         NewEntry::new(block)
-    })
+    }
 }
 
 /// Stores the key of `entry`.
@@ -233,10 +232,12 @@ impl Operations for LpmMtrie {
             // A large value always takes a new entry; a small one is written to an existing entry
             // in a single store.
             let mut entry = if value.fits_one_store() {
-                None
+                let ahead = alloc.alloc_ahead(size);
+                ahead.map(|block| new_entry(block, value))
             } else {
                 self.writers.admit(self.trie.bytes() as usize, alloc)?;
-                Some(new_entry(alloc.alloc_unlocked(size), value)?)
+                let block = alloc.alloc_unlocked(size).ok_or(ENOMEM)?;
+                Some(new_entry(block, value))
             };
             let result = self.writers.write(alloc, |writer| {
                 // SAFETY: `writer` is exclusive, and so are all of this trie's. What is retired is
@@ -255,12 +256,12 @@ impl Operations for LpmMtrie {
                     }
                     _ => {}
                 }
+                if value.fits_one_store() {
+                    writer.admit(self.trie.bytes() as usize)?;
+                }
                 let new = match entry.take() {
                     Some(new) => new,
-                    None => {
-                        writer.admit(self.trie.bytes() as usize)?;
-                        new_entry(writer.alloc(size), value)?
-                    }
+                    None => new_entry(writer.alloc(size).ok_or(ENOMEM)?, value),
                 };
                 let inserted = position.insert(&mut Blocks(writer), new);
                 inserted.map(drop).map_err(|unused| {
