@@ -222,9 +222,10 @@ impl<'a> NodeRef<'a> {
         self.live_upto(usize::MAX)
     }
 
-    /// How many of the eight slots around that of `item`, which the node has, are not vacant: about
-    /// one cache line. The writer only.
-    pub(super) fn live_near(self, item: Item) -> usize {
+    /// How many slots are not vacant among those around that of `item`, which the node has: `count`
+    /// slots, of which 8 fill a cache line. The writer only.
+    #[inline]
+    pub(super) fn live_near(self, item: Item, count: usize) -> usize {
         let (slots, at) = match (self, item) {
             (NodeRef::Small(node), _) => (node.slots(), 0),
             (NodeRef::Packed(node), _) => (node.slots(), node.rank(item)),
@@ -233,12 +234,14 @@ impl<'a> NodeRef<'a> {
             }
             (NodeRef::Full(node), _) => (node.rest().slots(), node.rest().rank(item)),
         };
-        slots.chunks(8).nth(at / 8).map_or(0, |near| taken(near, 8))
+        let start = at / count * count;
+        let end = slots.len().min(start + count);
+        taken(slots.get(start..end).unwrap_or(&[]), count)
     }
 
     /// Whether there are non-vacant items besides `item`, which is one. The writer only.
     pub(super) fn has_others(self, item: Item) -> bool {
-        self.live_near(item) > 1 || self.live_upto(2) > 1
+        self.live_near(item, 8) > 1 || self.live_upto(2) > 1
     }
 
     /// The number and the slot of the next item after number `after` in post-order that leads
@@ -264,6 +267,12 @@ impl<'a> NodeRef<'a> {
 
 /// How many slots lead somewhere, counted up to `enough`.
 fn taken(slots: &[Slot], enough: usize) -> usize {
-    let taken = slots.iter().filter(|slot| slot.raw().is_taken());
-    taken.take(enough).count()
+    let mut taken = 0;
+    for slot in slots {
+        taken += usize::from(slot.raw().is_taken());
+        if taken >= enough {
+            break;
+        }
+    }
+    taken
 }

@@ -33,6 +33,8 @@ const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].
 const CROWDED: usize = 3;
+/// See there; with as many items, a full node takes no more memory than LPM_TRIE would.
+const POPULATED: usize = 24;
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: one that
 /// takes at most half as much, with room for a third more items.
@@ -43,24 +45,26 @@ fn packed_is_wasteful<M: Memory>(live: usize, slots: usize) -> bool {
 impl NodeRef<'_> {
     /// Whether the node is worth replacing: by a smaller one, or by its only item.
     pub(super) fn is_wasteful<M: Memory>(self) -> bool {
-        let live = self.live();
         match self {
             NodeRef::Small(node) => {
-                let replaceable = match (live, self.any_item()) {
-                    (0, _) => true,
-                    (1, Some((_, slot))) => !matches!(
+                let replaceable = || match self.any_item() {
+                    None => true,
+                    Some((_, slot)) => !matches!(
                         slot.below(),
                         Link::Node(NodeRef::Packed(_) | NodeRef::Full(_))
                     ),
-                    _ => false,
                 };
+                let live = self.live();
                 let smaller = small::layout(live, node.skip().len());
-                replaceable || M::size_of(smaller) < M::size_of(node.layout())
+                live <= 1 && replaceable() || M::size_of(smaller) < M::size_of(node.layout())
             }
-            NodeRef::Packed(node) => live < SMALL || packed_is_wasteful::<M>(live, node.len()),
+            NodeRef::Packed(node) => {
+                let live = self.live();
+                live < SMALL || packed_is_wasteful::<M>(live, node.len())
+            }
             NodeRef::Full(node) => {
                 let rest = node.rest();
-                live <= FULL_LEAST
+                self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
                     || packed_is_wasteful::<M>(NodeRef::Packed(rest).live(), rest.len())
             }
         }
@@ -68,14 +72,17 @@ impl NodeRef<'_> {
 
     /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
     ///
-    /// The items of a node with [`CROWDED`] items around this one are not counted, which would read
-    /// all of its cache lines. So a full node may stay full with as few as 15 items, three in each
-    /// of five lines.
+    /// The items of a node with [`CROWDED`] of them in this one's cache line are not counted, nor
+    /// those of a full node with [`POPULATED`] in the eight lines around it: that would read all of
+    /// its lines. So a full node may stay full with as few as 15 items, three in each of five
+    /// lines.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
-            _ if self.live_near(item) >= CROWDED => false,
-            (NodeRef::Full(_), Item::Child(_)) => self.live_upto(FULL_LEAST + 1) <= FULL_LEAST,
+            _ if self.live_near(item, 8) >= CROWDED => false,
+            (NodeRef::Full(_), Item::Child(_)) => {
+                self.live_near(item, 64) < POPULATED && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
+            }
             _ => self.is_wasteful::<M>(),
         }
     }
