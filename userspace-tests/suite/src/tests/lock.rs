@@ -72,7 +72,7 @@ struct Loaded {
 /// The function through which writers allocate without sleeping.
 const ALLOCATION: &std::ffi::CStr = c"bpf_map_kmalloc_nolock";
 /// More than the tests ever insert.
-const LIMIT: usize = 2048;
+const LIMIT: usize = 1 << 14;
 
 impl Loaded {
     fn new(on: Type) -> Result<Self> {
@@ -253,13 +253,14 @@ const ANYTHING: [Count; 6] = [
     Count::NoMemory,
 ];
 
-/// Pages for nodes are allocated under the lock, and that is a tracepoint.
+/// Pages for nodes are allocated under the lock, and that is a tracepoint. It takes many nodes to
+/// need a page.
 fn tracepoint(on: Type) -> Result<()> {
     let loaded = Loaded::new(on)?;
     let before = content::of(&loaded.lpm, LIMIT)?;
     let program = loaded.object.load_program("on_page")?;
     let link = raw_tracepoint_open(program.as_fd(), c"mm_page_alloc").context("attach")?;
-    let keys: Vec<_> = (0..1000).map(scattered).collect();
+    let keys: Vec<_> = (0..10_000).map(scattered).collect();
     loaded.wait_until("the tracepoint to be hit under the lock", || {
         for key in &keys {
             check::ok(loaded.lpm.update(key, &value(1), ANY), "an update")?;
