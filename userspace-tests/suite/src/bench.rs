@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Times lookups by a program (bpf/bench.bpf.c) in the IPv4 BGP table, alternately in
-//! LPM_TRIE and LPM_MTRIE. Each prefix is equally likely. The time of a lookup
-//! includes the loop and the load of the key.
+//! Times batch updates that fill a map with the IPv4 BGP table, lookups in it by a
+//! program (bpf/bench.bpf.c), alternately in LPM_TRIE and LPM_MTRIE, and batch deletions.
+//! Lookups and deletions are in random order; the time of a lookup includes the loop and
+//! the load of the key.
 //!
-//! Prints a line for each type, in the form that bench/report.py reads.
+//! Prints lines in the form that bench/report.py reads. Under scripts/vm --icount, what
+//! it reports are instructions.
 
-use std::os::fd::AsFd;
+use std::{
+    env,
+    os::fd::{AsFd, OwnedFd},
+    time::Instant,
+};
 
 use anyhow::{Context, Result, ensure};
 use lpm_mtrie::{Loader, Object, Program};
@@ -40,10 +46,15 @@ type Elements = Vec<(Vec<u8>, Vec<u8>)>;
 /// A filled map and the program that reads it.
 struct Subject {
     name: &'static str,
+    map: RawMap<OwnedFd>,
     _object: Object,
     program: Program,
+    /// Nanoseconds per entry.
+    update: f64,
     /// Nanoseconds per lookup, by round.
-    times: Vec<f64>,
+    lookup: Vec<f64>,
+    /// Nanoseconds per entry.
+    delete: f64,
 }
 
 impl Subject {
@@ -53,7 +64,7 @@ impl Subject {
             ..maps::IPV4
         };
         let map = maps::create(on, shape)?;
-        fill(&map, routes)?;
+        let update = time_per(routes.len(), || fill(&map, routes))?;
         let object = Loader::new()
             .lpm_type(on.map_type())
             .reuse("lpm", map.fd().try_clone_to_owned()?)
@@ -62,8 +73,11 @@ impl Subject {
         Ok(Self {
             name,
             program: object.load_program("look_up")?,
+            map,
             _object: object,
-            times: Vec::new(),
+            update,
+            lookup: Vec::new(),
+            delete: 0.0,
         })
     }
 
@@ -75,25 +89,43 @@ impl Subject {
             repeat: RUNS,
         };
         let result = test_run(self.program.as_fd(), &run).context("BPF_PROG_TEST_RUN")?;
-        self.times
+        self.lookup
             .push(f64::from(result.duration) / f64::from(LOOKUPS));
         Ok(result.retval)
     }
 
+    fn empty(&mut self, keys: &[Vec<u8>]) -> Result<()> {
+        self.delete = time_per(keys.len(), || {
+            for keys in keys.chunks(BATCH) {
+                self.map.delete_batch(keys).result.context("empty a map")?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     fn print(&mut self, entries: usize) {
-        self.times.sort_by(f64::total_cmp);
+        self.lookup.sort_by(f64::total_cmp);
+        self.print_row("bgp4-prefix", "program_lookup", entries, &self.lookup);
+        self.print_row("bgp4", "update_batch", entries, &[self.update]);
+        self.print_row("bgp4", "delete_batch", entries, &[self.delete]);
+    }
+
+    /// `times` are sorted.
+    fn print_row(&self, workload: &str, op: &str, entries: usize, times: &[f64]) {
+        let counted = env::var_os("LPM_MTRIE_ICOUNT").is_some();
         let row = json!({
-            "workload": "bgp4-prefix",
-            "op": "program_lookup",
+            "workload": workload,
+            "op": op,
             "entries": entries,
             "map": self.name,
             "engine": arch::engine(),
             "cpus": 1,
-            "unit": "ns",
-            "median": self.times[self.times.len() / 2],
-            "min": self.times[0],
-            "max": self.times[self.times.len() - 1],
-            "runs": self.times.len(),
+            "unit": if counted { "instructions" } else { "ns" },
+            "median": times[times.len() / 2],
+            "min": times[0],
+            "max": times[times.len() - 1],
+            "runs": times.len(),
         });
         println!("LPM_BENCH {row}");
     }
@@ -121,10 +153,20 @@ pub fn run() -> Result<()> {
         let sums = (subjects[first].round()?, subjects[second].round()?);
         ensure!(sums.0 == sums.1, "the types found different values");
     }
-    subjects
-        .iter_mut()
-        .for_each(|subject| subject.print(table.len()));
+    let mut keys: Vec<_> = table.iter().map(|(key, _)| key.clone()).collect();
+    keys.sort_by_cached_key(|_| random.next());
+    for subject in &mut subjects {
+        subject.empty(&keys)?;
+        subject.print(table.len());
+    }
     Ok(())
+}
+
+/// Nanoseconds that `f` takes, divided by `count`.
+fn time_per(count: usize, f: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    f()?;
+    Ok(start.elapsed().as_nanos() as f64 / count as f64)
 }
 
 fn fill<F: AsFd>(map: &RawMap<F>, elements: &Elements) -> Result<()> {
