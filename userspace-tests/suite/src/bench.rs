@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Times batch updates that fill a map with the IPv4 BGP table, lookups in it by a
-//! program (bpf/bench.bpf.c), alternately in LPM_TRIE and LPM_MTRIE, and batch deletions.
-//! Lookups and deletions are in random order; the time of a lookup includes the loop and
-//! the load of the key.
+//! Times, for both types, batch updates that fill a map with the IPv4 BGP table, lookups
+//! in it by a program (bpf/bench.bpf.c), and batch deletions. Lookups and deletions are in
+//! random order; the time of a lookup includes the loop and the load of the key.
 //!
 //! Prints lines in the form that bench/report.py reads. Under scripts/vm --icount, what
 //! it reports are instructions.
