@@ -16,8 +16,9 @@ programs=${CARGO_TARGET_DIR:-$root/target}/x86_64-unknown-linux-musl/release
 # The same for 64-bit Arm.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 programs_arm64=${CARGO_TARGET_DIR:-$root/target}/aarch64-unknown-linux-musl/release
-# Cargo's output for tests and lints, shared by all checkouts. These files are never
-# run by name, so those of different checkouts cannot be confused.
+# Cargo's output for tests and lints, and its intermediate output for the programs of
+# scripts/test, shared by all checkouts. These files are never run by name, so those of
+# different checkouts cannot be confused.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 checks_target=$cache/cargo
 # These programs contain no C, so the linker shipped with rustc suffices.
@@ -91,6 +92,7 @@ fresh_checks() {
 	mkdir -p "$checks_target"
 	cargo clean --quiet --target-dir "$checks_target" "${members[@]}"
 	cargo clean --quiet --release --target-dir "$checks_target" "${members[@]}"
+	cargo clean --quiet --release --target x86_64-unknown-linux-musl --target-dir "$checks_target" "${members[@]}"
 	echo "$root" >"$checks_target/checkout"
 }
 
