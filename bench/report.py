@@ -26,6 +26,7 @@ NAMES = {
     "bgp6-miss": "IPv6, default route only",
     "head4": "IPv4 after 4 constant bytes, uniform",
     "head4-prefix": "IPv4 after 4 constant bytes, each prefix equally likely",
+    "head6-prefix": "IPv6 after 4 constant bytes, each prefix equally likely",
     "head4-host": "hosts (/32) after 4 constant bytes",
     "port": "IPv4 address, protocol, port",
     "policy": "policies: identity, protocol, port ranges",

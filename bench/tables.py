@@ -125,9 +125,9 @@ HEAD = b"\1\0\0\1"
 
 
 def with_head(keys):
-    """IPv4 keys with a constant head before the address."""
+    """Keys with a constant head before the address."""
     for old in keys:
-        yield data_key(8, HEAD + old[4:], 32 + int.from_bytes(old[:4], sys.byteorder))
+        yield data_key(len(old), HEAD + old[4:], 32 + int.from_bytes(old[:4], sys.byteorder))
 
 
 def head4(prefixes):
@@ -136,6 +136,12 @@ def head4(prefixes):
     yield "head4", list(with_head(key(4, *prefix) for prefix in prefixes))
     yield "head4", list(with_head(uniform(rng, spans, 4)))
     yield "head4-prefix", list(with_head(within(rng, rng.choices(prefixes, k=PROBES), 4)))
+
+
+def head6(prefixes):
+    rng = random.Random(46)
+    yield "head6", list(with_head(key(16, *prefix) for prefix in prefixes))
+    yield "head6-prefix", list(with_head(within(rng, rng.choices(prefixes, k=PROBES), 16)))
 
 
 def head4_host(count):
@@ -287,7 +293,7 @@ def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
     v4, v6 = bgp_tables(sys.argv[1])
-    tables = [bgp4(v4), bgp6(v6), head4(v4), head4_host(1), head4_host(100_000), port(), policy(), paths(),
+    tables = [bgp4(v4), bgp6(v6), head4(v4), head6(v6), head4_host(1), head4_host(100_000), port(), policy(), paths(),
               nested("nest6", 10_000, 16), nested("nest256", 400, 256),
               host("host128", 1_000_000, 16, 128), host("host64", 1_000_000, 16, 64),
               *(host("host32", 10**n, 4, 32) for n in range(7)), pair_node(), pair_skip()]
