@@ -203,8 +203,11 @@ impl Operations for LpmMtrie {
         reader: &'a Reader,
     ) -> Option<Value<'a>> {
         let value = match self.trie.geometry().data_size() {
+            // Addresses, and addresses after four bytes such as an identity.
             4 => self.find::<4>(key, reader),
+            8 => self.find::<8>(key, reader),
             16 => self.find::<16>(key, reader),
+            20 => self.find::<20>(key, reader),
             _ => self.find_any(key),
         }?;
         // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values. An

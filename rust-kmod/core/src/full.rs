@@ -120,6 +120,10 @@ impl<'a> FullRef<'a> {
 }
 
 impl Items for FullRef<'_> {
+    fn has_internals(&self) -> bool {
+        self.rest().has_internals()
+    }
+
     fn has_internal(&self, index: u8) -> bool {
         self.rest().has_internal(index)
     }

@@ -336,6 +336,10 @@ impl<'a> PackedRef<'a> {
 }
 
 impl Items for PackedRef<'_> {
+    fn has_internals(&self) -> bool {
+        !is_empty(&self.fixed().internal)
+    }
+
     fn has_internal(&self, index: u8) -> bool {
         test(&self.fixed().internal, index)
     }

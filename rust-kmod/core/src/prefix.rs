@@ -172,8 +172,12 @@ impl<'a> Prefix<'a> {
 }
 
 /// How many leading bits of `a` and `b` agree, counted from byte `from` on (earlier bytes are known
-/// to agree), at most `limit`.
+/// to agree), at most `limit`, which neither exceeds.
+#[inline]
 pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
+    if let Some(bits) = common_at_once(a, b) {
+        return bits.min(limit);
+    }
     let mut bits = from as u32 * 8;
     for (x, y) in a.iter().zip(b).skip(from) {
         if bits >= limit {
@@ -189,6 +193,32 @@ pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
     bits.min(limit)
 }
 
+/// How many leading bits of `a`, the data of an entry, and of the key data `b` agree, at least, if
+/// they are addresses or what is stored of these, which are compared in one step. If all of `a`
+/// agrees, the result may be larger than its size.
+#[inline(always)]
+fn common_at_once(a: &[u8], b: &[u8]) -> Option<u32> {
+    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
+        return Some((u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros());
+    }
+    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
+        return Some((u64::from_be_bytes(a) ^ u64::from_be_bytes(b)).leading_zeros());
+    }
+    if let Ok(b) = b.try_into() {
+        let b = u128::from_be_bytes(b);
+        if let Ok(a) = a.try_into() {
+            return Some((u128::from_be_bytes(a) ^ b).leading_zeros());
+        }
+        if let Ok(a) = a.try_into() {
+            return Some((first_bytes(a) ^ (b >> 64) as u64).leading_zeros());
+        }
+    }
+    if let (Ok(a), Some(b)) = (a.try_into(), b.first_chunk()) {
+        return Some((first_bytes(a) ^ first_bytes(b)).leading_zeros());
+    }
+    None
+}
+
 /// Six bytes, from the highest bit on.
 #[inline]
 fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
@@ -198,24 +228,10 @@ fn first_bytes(bytes: &[u8; SHORT]) -> u64 {
 
 /// Whether the first `bits` bits of `a`, which has that many, and of `b` agree; bytes before `from`
 /// are known to agree.
-///
-/// Addresses, and what is stored of them, are compared in one step.
 #[inline(always)]
 pub(super) fn agree(a: &[u8], b: &[u8], from: usize, bits: u32) -> bool {
-    if let (Ok(a), Ok(b)) = (a.try_into(), b.try_into()) {
-        return (u32::from_be_bytes(a) ^ u32::from_be_bytes(b)).leading_zeros() >= bits;
-    }
-    if let Ok(b) = b.try_into() {
-        let b = u128::from_be_bytes(b);
-        if let Ok(a) = a.try_into() {
-            return (u128::from_be_bytes(a) ^ b).leading_zeros() >= bits;
-        }
-        if let Ok(a) = a.try_into() {
-            return (first_bytes(a) ^ (b >> 64) as u64).leading_zeros() >= bits;
-        }
-    }
-    if let (Ok(a), Some(b)) = (a.try_into(), b.first_chunk()) {
-        return (first_bytes(a) ^ first_bytes(b)).leading_zeros() >= bits;
+    if let Some(common) = common_at_once(a, b) {
+        return common >= bits;
     }
     let (whole, rest) = ((bits / 8) as usize, bits % 8);
     if from < whole && a.get(from..whole) != b.get(from..whole) {

@@ -178,8 +178,8 @@ impl<'a> SmallRef<'a> {
         let keys = self.keys();
         if keys.internals() == 0 {
             let last = after.checked_ilog2().map_or(0, |len| 256 + end(after, len));
-            let children = (0..keys.children()).map(|i| Item::Child(keys.key(i)).number());
-            return children.filter(|number| *number > last).min().unwrap_or(0);
+            let mut children = (0..keys.children()).map(|i| Item::Child(keys.key(i)).number());
+            return children.find(|number| *number > last).unwrap_or(0);
         }
         let from = post_order(after);
         let numbers = (0..self.len()).map(|i| self.item(i).number());

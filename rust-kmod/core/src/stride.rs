@@ -21,6 +21,9 @@ pub(super) type Bitmap = [u64; 4];
 
 /// What [`following`] needs to know about a node.
 pub(super) trait Items {
+    /// Whether there is any internal prefix.
+    fn has_internals(&self) -> bool;
+
     /// Whether there is an internal prefix with this base index.
     fn has_internal(&self, index: u8) -> bool;
 
@@ -110,7 +113,7 @@ pub(super) fn longest_from(internal: &Bitmap, mut index: u8) -> u8 {
 /// In post-order, items are sorted by the end of the range of bytes that they cover, the longer one
 /// first if the ends are equal.
 pub(super) fn following(items: &impl Items, after: u32) -> u32 {
-    let no_internals = items.next_internal(1, 256).is_none();
+    let no_internals = !items.has_internals();
     // Shorter ones that end where `after` does: it is in their last branch.
     let mut shorter = if no_internals { 0 } else { after };
     while shorter > 1 && shorter & 1 != 0 {

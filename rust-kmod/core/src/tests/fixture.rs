@@ -130,19 +130,30 @@ impl Fixture {
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1)?;
         let found = self.trie.longest_match(&reader, prefix);
-        if let Ok(data) = <[u8; 4]>::try_from(key.1) {
-            let sized = self.trie.longest_match_sized(&reader, key.0, &data);
-            // SAFETY: as above.
-            let without_nodes = unsafe { self.trie.match_without_nodes(key.0, data) };
-            for same in [Some(sized), without_nodes].into_iter().flatten() {
-                assert_eq!(
-                    same.map(|entry| entry.value_ptr()),
-                    found.map(|entry| entry.value_ptr()),
-                    "a lookup specialized for the size finds the same"
-                );
-            }
-        }
+        self.compare_sized::<4>(key, found);
+        self.compare_sized::<8>(key, found);
+        self.compare_sized::<16>(key, found);
+        self.compare_sized::<20>(key, found);
         Some(row(&found?, geometry.data_size()))
+    }
+
+    /// Lookups specialized for keys of `N` bytes find the same as others.
+    fn compare_sized<const N: usize>(&self, key: (u32, &[u8]), found: Option<Entry<'_>>) {
+        let Ok(data) = <[u8; N]>::try_from(key.1) else {
+            return;
+        };
+        // SAFETY: one thread; nothing is freed while the reader lives.
+        let reader = unsafe { Reader::assume() };
+        let sized = self.trie.longest_match_sized(&reader, key.0, &data);
+        // SAFETY: as above.
+        let without_nodes = unsafe { self.trie.match_without_nodes(key.0, data) };
+        for same in [Some(sized), without_nodes].into_iter().flatten() {
+            assert_eq!(
+                same.map(|entry| entry.value_ptr()),
+                found.map(|entry| entry.value_ptr()),
+                "a lookup for keys of {N} bytes"
+            );
+        }
     }
 
     pub(super) fn next(&self, key: Option<(u32, &[u8])>) -> Option<Row> {

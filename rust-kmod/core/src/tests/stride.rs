@@ -66,6 +66,10 @@ fn bitmap() -> impl Strategy<Value = Bitmap> {
 }
 
 impl Items for Shape {
+    fn has_internals(&self) -> bool {
+        self.internal != [0; 4]
+    }
+
     fn has_internal(&self, index: u8) -> bool {
         test(&self.internal, index)
     }

@@ -17,7 +17,7 @@ pub const TESTS: &[Test] = &[Test::both(
     sizes,
 )];
 
-const DATA: [u32; 6] = [1, 4, 8, 16, 33, 256];
+const DATA: [u32; 7] = [1, 4, 8, 16, 20, 33, 256];
 const VALUES: [u32; 6] = [1, 4, 8, 12, 64, 4096];
 
 fn sizes(on: Type) -> Result<()> {
