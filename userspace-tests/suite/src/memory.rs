@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The kernel's own memory usage as it reports it, and leaks that kmemleak finds.
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::fs;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 /// Slab, vmalloc (which includes modules) and per-CPU memory, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -58,21 +58,4 @@ fn figure(name: &str) -> Result<u64> {
         .parse::<u64>()
         .map(|kilobytes| kilobytes << 10)
         .with_context(|| format!("{name} in /proc/meminfo"))
-}
-
-/// Checks that kmemleak reports nothing; returns `false` on a kernel without it.
-pub fn kmemleak_finds_nothing() -> Result<bool> {
-    const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
-    /// kmemleak ignores objects that are younger.
-    const MIN_AGE: Duration = Duration::from_secs(6);
-    if !Path::new(KMEMLEAK).exists() {
-        return Ok(false);
-    }
-    // The first scan records the objects' checksums, the second reports unchanged ones.
-    fs::write(KMEMLEAK, "scan").context(KMEMLEAK)?;
-    thread::sleep(MIN_AGE);
-    fs::write(KMEMLEAK, "scan").context(KMEMLEAK)?;
-    let report = fs::read_to_string(KMEMLEAK).context(KMEMLEAK)?;
-    ensure!(report.is_empty(), "kmemleak reports\n{report}");
-    Ok(true)
 }

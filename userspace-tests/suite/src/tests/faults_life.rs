@@ -20,7 +20,6 @@ use crate::{
     instructions::{EXIT, R0, R1, load_map, set},
     kernel_module,
     maps::{self, ARRAY_OF_MAPS, IPV4, value},
-    memory::kmemleak_finds_nothing,
     memory_cgroup::MemoryCgroup,
     model::ANY,
     prefix::v4,
@@ -36,7 +35,6 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("faults_in_get", get),
     Test::mtrie("faults_in_program_load", program_load),
     Test::mtrie("faults_leave_nothing_charged", nothing_charged),
-    Test::mtrie("faults_leave_nothing_to_kmemleak", nothing_to_kmemleak),
 ];
 
 /// The errnos of every call, and those that some calls add: a pin has no inode (ENOSPC), the
@@ -211,10 +209,4 @@ fn nothing_charged(on: Type) -> Result<()> {
     check::holds(refused > 2 * ROUNDS, &format!("{refused} were refused"))?;
     drop(map);
     cgroup.given_back(slab)
-}
-
-/// Entries and nodes are hidden from kmemleak; maps and everything else that bpf(2) allocates are
-/// not.
-fn nothing_to_kmemleak(_: Type) -> Result<()> {
-    check::holds(kmemleak_finds_nothing()?, "this kernel has kmemleak")
 }

@@ -24,6 +24,7 @@ mod helpers;
 mod inner;
 mod inner_sleepable;
 mod kernel_map_tests;
+mod kmemleak;
 mod library;
 mod library_kernel;
 mod loading;
@@ -124,6 +125,7 @@ pub fn all() -> Vec<Test> {
         module(module_claim::TESTS),
         module(module_bad_provider::TESTS),
         module(tutorial::TESTS),
+        faults(kmemleak::TESTS),
     ]
     .concat()
 }
