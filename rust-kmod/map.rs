@@ -101,8 +101,9 @@ impl LpmMtrie {
         ))
     }
 
-    /// The value of the longest match of `key`, whose data has `N` bytes.
-    #[inline(always)]
+    /// The value of the longest match of `key`, whose data has `N` bytes. Not inlined, so that each
+    /// size saves only the registers that it needs.
+    #[inline(never)]
     fn find<const N: usize>(&self, key: Key<'_>, _reader: &Reader) -> Option<NonNull<u8>> {
         let data = key.array::<N>(PREFIXLEN_SIZE).ok()?;
         let prefixlen = prefixlen(key).ok()?;
@@ -122,6 +123,17 @@ impl LpmMtrie {
             let found = self.trie.longest_match_sized(section, prefixlen, data)?;
             Some(found.value_ptr())
         })
+    }
+
+    /// As [`Self::find`], for what is not an address.
+    #[inline(never)]
+    fn find_other(&self, key: Key<'_>, reader: &Reader) -> Option<NonNull<u8>> {
+        match self.trie.geometry().data_size() {
+            // An address after four bytes, such as an identity.
+            8 => self.find::<8>(key, reader),
+            20 => self.find::<20>(key, reader),
+            _ => self.find_any(key),
+        }
     }
 
     /// As [`Self::find`], for data of any size. Not inlined, because of its buffer.
@@ -203,12 +215,9 @@ impl Operations for LpmMtrie {
         reader: &'a Reader,
     ) -> Option<Value<'a>> {
         let value = match self.trie.geometry().data_size() {
-            // Addresses, and addresses after four bytes such as an identity.
             4 => self.find::<4>(key, reader),
-            8 => self.find::<8>(key, reader),
             16 => self.find::<16>(key, reader),
-            20 => self.find::<20>(key, reader),
-            _ => self.find_any(key),
+            _ => self.find_other(key, reader),
         }?;
         // SAFETY: The value of an entry is aligned to 8, and has the size of the map's values. An
         // entry is not freed before all sections of RCU or RCU Tasks Trace that existed at its
