@@ -32,8 +32,8 @@ const TIDIED: usize = 4;
 const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].
-const CROWDED: usize = 3;
-/// See there; with as many items, a full node takes no more memory than LPM_TRIE would.
+const CROWDED: usize = 4;
+/// See there.
 const POPULATED: usize = 24;
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: one that
@@ -74,8 +74,8 @@ impl NodeRef<'_> {
     ///
     /// The items of a node with [`CROWDED`] of them in this one's cache line are not counted, nor
     /// those of a full node with [`POPULATED`] in the eight lines around it: that would read all of
-    /// its lines. So a full node may stay full with as few as 15 items, three in each of five
-    /// lines.
+    /// its lines. So a full node may stay full with as few as 20 items, four in each of five
+    /// lines, for which LPM_TRIE takes as much memory.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),

@@ -425,6 +425,26 @@ fn retired_by(f: &mut Fixture, key: (u32, &[u8])) -> usize {
     (f.heap.ever_retired - before).div_ceil(rounds)
 }
 
+/// The removals in an order that leaves the node full for as long as possible: all but five of its
+/// cache lines are emptied, then each of these is thinned out.
+#[test]
+fn a_node_that_removals_thin_out_takes_no_more_memory_than_lpm_trie() {
+    const LINES: u8 = 5;
+    let mut f = Fixture::new(4);
+    for byte in 0..=255 {
+        f.insert((32, &[10, 0, 0, byte]), 0, ANY)
+            .expect("memory does not fail");
+    }
+    let thinned = (0..8).flat_map(|column| (0..LINES).map(move |line| 8 * line + column));
+    for byte in (8 * LINES..=255).chain(thinned) {
+        f.remove((32, &[10, 0, 0, byte])).expect("it is there");
+        // An entry of 64 bytes each, and another node for each branch.
+        let lpm_trie = (64 * (2 * f.trie.len())).saturating_sub(64);
+        let (len, bytes) = (f.trie.len(), f.trie.bytes());
+        assert!(bytes <= lpm_trie, "{bytes} bytes for {len} entries");
+    }
+}
+
 #[test]
 fn inserting_and_removing_one_prefix_retires_little() {
     let mut worst = 0;
