@@ -32,9 +32,9 @@ const TIDIED: usize = 4;
 const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].
-const CROWDED: usize = 4;
-/// See there.
-const POPULATED: usize = 24;
+const CROWDED: usize = 3;
+/// See there: as many items among as many slots.
+const POPULATED: [(usize, usize); 2] = [(4, 8), (24, 64)];
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: one that
 /// takes at most half as much, with room for a third more items.
@@ -72,18 +72,19 @@ impl NodeRef<'_> {
 
     /// As [`is_wasteful`](Self::is_wasteful), after `item` became vacant.
     ///
-    /// The items of a node with [`CROWDED`] of them in this one's cache line are not counted, nor
-    /// those of a full node with [`POPULATED`] in the eight lines around it: that would read all of
-    /// its lines. So a full node may stay full with as few as 20 items, four in each of five
-    /// lines, for which LPM_TRIE takes as much memory.
+    /// To count all items would read all cache lines of a node. Those of a packed node are not
+    /// counted if there are [`CROWDED`] of them in this one's line, nor those of a full node if the
+    /// slots around this one are [`POPULATED`]. So a full node may stay full with as few as 20
+    /// items, four in each of five lines, for which LPM_TRIE takes as much memory.
     pub(super) fn is_wasteful_without<M: Memory>(self, item: Item) -> bool {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
-            _ if self.live_near(item, 8) >= CROWDED => false,
             (NodeRef::Full(_), Item::Child(_)) => {
-                self.live_near(item, 64) < POPULATED && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
+                let mut around = POPULATED.iter();
+                around.all(|(items, slots)| self.live_near(item, *slots) < *items)
+                    && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
             }
-            _ => self.is_wasteful::<M>(),
+            _ => self.live_near(item, 8) < CROWDED && self.is_wasteful::<M>(),
         }
     }
 }
