@@ -18,9 +18,6 @@ use super::{
     Error, Writer,
 };
 
-/// One insertion in this many looks for a node to [promote](Writer::promote).
-const PROMOTE: u64 = 1024;
-
 /// How many levels of nodes may be promoted.
 const HIGHEST: usize = 3;
 
@@ -141,7 +138,7 @@ impl Position<'_, '_> {
         trie.stats
             .grew(M::size_of(new.layout(&trie.geometry)) as u64);
         trie.stats.entries(1);
-        if trie.len() % PROMOTE == 0 {
+        if trie.stats.grown() {
             writer.promote(mem, prefix);
         }
         writer.tidy(mem, prefix);

@@ -6,11 +6,16 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// How many updates look for what a writer left to later ones, see `tidy.rs`.
 const ATTENTION: u64 = 1024;
 
+/// For how many further entries a node is made full on the way to one, see `insert.rs`.
+const PROMOTE: u64 = 1024;
+
 /// Counters; written by one writer at a time, so plain loads and stores suffice.
 pub(super) struct Stats {
     len: AtomicU64,
     bytes: AtomicU64,
     attention: AtomicU64,
+    /// The number of entries at the last promotion, or less if most have been removed since.
+    promoted: AtomicU64,
 }
 
 impl Stats {
@@ -19,6 +24,7 @@ impl Stats {
             len: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             attention: AtomicU64::new(0),
+            promoted: AtomicU64::new(0),
         }
     }
 
@@ -44,8 +50,20 @@ impl Stats {
     }
 
     pub(super) fn entries(&self, change: i64) {
-        self.len
-            .store(self.len().wrapping_add_signed(change), Relaxed);
+        let len = self.len().wrapping_add_signed(change);
+        self.len.store(len, Relaxed);
+        if len < self.promoted.load(Relaxed) / 2 {
+            self.promoted.store(len, Relaxed);
+        }
+    }
+
+    /// Whether the table has grown by [`PROMOTE`] entries since this last returned `true`.
+    pub(super) fn grown(&self) -> bool {
+        let grown = self.len() >= self.promoted.load(Relaxed) + PROMOTE;
+        if grown {
+            self.promoted.store(self.len(), Relaxed);
+        }
+        grown
     }
 
     pub(super) fn grew(&self, bytes: u64) {

@@ -425,6 +425,31 @@ fn retired_by(f: &mut Fixture, key: (u32, &[u8])) -> usize {
     (f.heap.ever_retired - before).div_ceil(rounds)
 }
 
+/// The number of entries passes a multiple of 1,024 with each insertion, in another node.
+#[test]
+fn a_table_that_does_not_grow_takes_no_more_memory() {
+    let mut f = Fixture::new(4);
+    for a in 0..100 {
+        for b in 0..8 {
+            f.insert((32, &[a, b, 1, 1]), 0, ANY)
+                .expect("memory does not fail");
+        }
+    }
+    for b in 0..223 {
+        f.insert((32, &[200, b, 1, 1]), 0, ANY)
+            .expect("memory does not fail");
+    }
+    assert_eq!(f.trie.len(), 1023);
+    let before = f.trie.bytes();
+    for a in 0..100 {
+        f.insert((32, &[a, 200, 1, 1]), 0, ANY)
+            .expect("memory does not fail");
+        f.remove((32, &[200, a, 1, 1])).expect("it is there");
+    }
+    let more = f.trie.bytes() - before;
+    assert!(more <= 8192, "{more} bytes more");
+}
+
 /// The removals in an order that leaves the node full for as long as possible: all but five of its
 /// cache lines are emptied, then each of these is thinned out.
 #[test]
