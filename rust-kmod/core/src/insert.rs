@@ -4,7 +4,7 @@
 
 use super::{
     build::{copy, copy_rest, pair, promoted, NewNode},
-    descent::{Descent, End, Way},
+    descent::{Descent, End, Place, Way},
     entry::{Entry, EntryRef, NewEntry},
     full::FullRef,
     item::Item,
@@ -240,7 +240,7 @@ impl Writer<'_> {
                 self.retire_node(mem, node);
             }
             End::Item { node, item, slot } => {
-                let raw = entry.raw(geometry, item, way.start + node.skip().len());
+                let raw = entry.raw(geometry, item, Place { way: *way, node }.depth());
                 match (slot, node) {
                     (Some(vacant), _) => {
                         vacant.publish(raw);

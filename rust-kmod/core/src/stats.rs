@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// How many updates look for what a writer left to later ones, see `tidy.rs`.
 const ATTENTION: u64 = 1024;
 
-/// For how many further entries a node is made full on the way to one, see `insert.rs`.
+/// By how many entries the table grows from one promotion of a node to the next, see `insert.rs`.
 const PROMOTE: u64 = 1024;
 
 /// Counters; written by one writer at a time, so plain loads and stores suffice.
