@@ -222,10 +222,10 @@ impl<'a> NodeRef<'a> {
         self.live_upto(usize::MAX)
     }
 
-    /// How many slots are not vacant among those around that of `item`, which the node has: `count`
+    /// How many slots are not vacant among those around that of `item`, which the node has: `COUNT`
     /// slots, of which 8 fill a cache line. The writer only.
     #[inline]
-    pub(super) fn live_near(self, item: Item, count: usize) -> usize {
+    pub(super) fn live_near<const COUNT: usize>(self, item: Item) -> usize {
         let (slots, at) = match (self, item) {
             (NodeRef::Small(node), _) => (node.slots(), 0),
             (NodeRef::Packed(node), _) => (node.slots(), node.rank(item)),
@@ -234,14 +234,14 @@ impl<'a> NodeRef<'a> {
             }
             (NodeRef::Full(node), _) => (node.rest().slots(), node.rest().rank(item)),
         };
-        let start = at / count * count;
-        let end = slots.len().min(start + count);
-        taken(slots.get(start..end).unwrap_or(&[]), count)
+        let start = at / COUNT * COUNT;
+        let end = slots.len().min(start + COUNT);
+        taken(slots.get(start..end).unwrap_or(&[]), COUNT)
     }
 
     /// Whether there are non-vacant items besides `item`, which is one. The writer only.
     pub(super) fn has_others(self, item: Item) -> bool {
-        self.live_near(item, 8) > 1 || self.live_upto(2) > 1
+        self.live_near::<8>(item) > 1 || self.live_upto(2) > 1
     }
 
     /// The number and the slot of the next item after number `after` in post-order that leads

@@ -33,8 +33,8 @@ const FULL_LEAST: usize = PACKED * 2 / 3;
 
 /// See [`NodeRef::is_wasteful_without`].
 const CROWDED: usize = 3;
-/// See there: as many items among as many slots.
-const POPULATED: [(usize, usize); 2] = [(4, 8), (24, 64)];
+/// See there: as many items in a line, or in eight of them.
+const POPULATED: (usize, usize) = (4, 24);
 
 /// Whether a packed node of `slots` slots, `live` of them not vacant, is worth a copy: one that
 /// takes at most half as much, with room for a third more items.
@@ -80,11 +80,11 @@ impl NodeRef<'_> {
         match (self, item) {
             (NodeRef::Small(_), _) => self.is_wasteful::<M>(),
             (NodeRef::Full(_), Item::Child(_)) => {
-                let mut around = POPULATED.iter();
-                around.all(|(items, slots)| self.live_near(item, *slots) < *items)
+                self.live_near::<8>(item) < POPULATED.0
+                    && self.live_near::<64>(item) < POPULATED.1
                     && self.live_upto(FULL_LEAST + 1) <= FULL_LEAST
             }
-            _ => self.live_near(item, 8) < CROWDED && self.is_wasteful::<M>(),
+            _ => self.live_near::<8>(item) < CROWDED && self.is_wasteful::<M>(),
         }
     }
 }
