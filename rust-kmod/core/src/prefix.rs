@@ -172,7 +172,7 @@ impl<'a> Prefix<'a> {
 }
 
 /// How many leading bits of `a` and `b` agree, counted from byte `from` on (earlier bytes are known
-/// to agree), at most `limit`, which neither exceeds.
+/// to agree), at most `limit`; both have that many.
 #[inline]
 pub(super) fn common_bits(a: &[u8], b: &[u8], from: usize, limit: u32) -> u32 {
     if let Some(bits) = common_at_once(a, b) {

@@ -6,6 +6,8 @@ mod check;
 #[cfg(test)]
 mod faults;
 mod fixture;
+#[cfg(test)]
+mod footprint;
 pub mod fuzz;
 mod heap;
 #[cfg(test)]
