@@ -13,23 +13,26 @@ const ANY: Mode = Mode::Any;
 #[cfg_attr(miri, ignore = "thousands of entries take too long there")]
 fn the_highest_nodes_of_a_large_table_are_full() {
     let mut f = Fixture::new(4);
-    // Ten children of the root, with ten children each.
-    for i in 0..2_048u32 {
-        let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
-        f.insert((24, &data), 0, ANY).expect("memory does not fail");
+    // The second time after everything was removed.
+    for _ in 0..2 {
+        // Ten children of the root, with ten children each.
+        for i in 0..2_048u32 {
+            let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
+            f.insert((24, &data), 0, ANY).expect("memory does not fail");
+        }
+        f.check(false);
+        let root = f.trie.root.below();
+        assert!(
+            matches!(root, Link::Node(NodeRef::Full(_))),
+            "the root was promoted"
+        );
+        assert_eq!(f.walk(), f.model.rows, "and holds what it held");
+        for i in 0..2_048u32 {
+            let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
+            f.remove((24, &data)).expect("it is there");
+        }
+        assert_eq!(f.trie.bytes(), 0, "nothing is left");
     }
-    f.check(false);
-    let root = f.trie.root.below();
-    assert!(
-        matches!(root, Link::Node(NodeRef::Full(_))),
-        "the root was promoted"
-    );
-    assert_eq!(f.walk(), f.model.rows, "and holds what it held");
-    for i in 0..2_048u32 {
-        let data = [(i % 10) as u8, (i / 10 % 10) as u8, (i / 100) as u8, 0];
-        f.remove((24, &data)).expect("it is there");
-    }
-    assert_eq!(f.trie.bytes(), 0, "nothing is left");
 }
 
 /// What 100 insertions and removals of `key` retire, in bytes each.
