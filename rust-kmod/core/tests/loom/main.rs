@@ -194,6 +194,38 @@ fn a_walk_from_an_absent_position_does_not_go_back() {
     );
 }
 
+/// A walk that has forgotten the node with what follows, while all that was before it goes, and the
+/// node with it.
+#[test]
+fn a_walk_finds_what_follows_in_a_forgotten_node() {
+    race(
+        &[
+            (16, [10, 1, 0, 0]),
+            (16, [10, 2, 0, 0]),
+            (16, [20, 1, 0, 0]),
+        ],
+        &[],
+        |world, reader| {
+            let geometry = geometry();
+            let last = Prefix::new(&geometry, 16, &[10, 2, 0, 0]).expect("valid");
+            let mut next = None;
+            world.trie.walk(reader, Some(last), |entry| {
+                next = entry.data().next();
+                false
+            });
+            assert_eq!(next, Some(20), "it stays");
+            let next = world.trie.next(reader, Some(last));
+            let next = next.and_then(|entry| entry.data().next());
+            assert_eq!(next, Some(20), "it stays, and all before it are gone");
+        },
+        |world| {
+            world.remove((16, [10, 1, 0, 0]));
+            world.remove((16, [10, 2, 0, 0]));
+            world.grace(&[0, 1]);
+        },
+    );
+}
+
 #[test]
 fn readers_in_an_unlinked_chain_of_nodes_finish() {
     race(
