@@ -24,7 +24,8 @@ use kernel::bpf::{
 /// sleepable programs hold pointers to their values.
 pub(crate) struct Blocks<'a, 'w, 'm>(pub(crate) &'a mut Writer<'w, 'm>);
 
-// An attempt must not need more objects than an op can set aside: two batches, an entry, nodes.
+// An attempt must not need more objects than an op can set aside: two batches, an entry, nodes. It
+// needs fewer new nodes than it retires at most.
 const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 
 /// The size of the object for a block of `layout`.

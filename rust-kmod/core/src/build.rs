@@ -150,10 +150,7 @@ impl NewNode {
         };
         // SAFETY: `packed` has just written it, and nobody else knows it.
         let rest = unsafe { PackedRef::new(rest_block) };
-        let pushed = |byte| {
-            rest.cover(byte, 7)
-                .map_or(Raw::VACANT, |entry| entry.pushed())
-        };
+        let pushed = |byte| NodeRef::Packed(rest).pushed(byte);
         // SAFETY: the block is ours and has the layout; `rest_block` is a packed node.
         let array = unsafe {
             full::write(block, rest_block, pushed);

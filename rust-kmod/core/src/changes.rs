@@ -14,10 +14,17 @@
 //! others, so what the lookup found was the longest match before or after that moment.
 //!
 //! The count is never "odd": a lookup that interrupts the writer, as in an NMI, finds the same
-//! count at both ends. A lookup starts again only if a writer counted a change meanwhile: some call
-//! always makes progress.
+//! count at both ends. A lookup starts again only if a writer counted a change meanwhile, and a
+//! bounded number of times ([`PASSES`]), since it may run in an interrupt.
 
 use super::sync::{fence, AtomicU64, Ordering};
+use core::ops::ControlFlow;
+
+/// How many passes a lookup makes if a prefix is inserted or removed during each of them.
+///
+/// An update takes as long as a pass through a dozen nodes or more. So only a key of many bytes can
+/// get there, while another CPU does nothing but updates.
+pub(super) const PASSES: u32 = 64;
 
 /// The number of changes that were begun.
 ///
@@ -64,6 +71,20 @@ impl Changes {
     pub(super) fn now(&self) -> u64 {
         // Acquire: partner of the Release in `begin`.
         self.count.load(Ordering::Acquire)
+    }
+
+    /// The result of the first `pass` that breaks, or that continues without a change meanwhile; of
+    /// the last one after [`PASSES`].
+    pub(super) fn settle<T>(&self, mut pass: impl FnMut() -> ControlFlow<T, T>) -> T {
+        for _ in 1..PASSES {
+            let count = self.now();
+            match pass() {
+                ControlFlow::Continue(_) if !self.stand_at(count) => {}
+                ControlFlow::Break(found) | ControlFlow::Continue(found) => return found,
+            }
+        }
+        let (ControlFlow::Break(found) | ControlFlow::Continue(found)) = pass();
+        found
     }
 
     /// Whether no change was begun since the count was `start`, as far as the caller has seen.

@@ -38,7 +38,7 @@ impl NodeRef<'_> {
     }
 
     /// What the slot of `byte` in a full node's array holds without a child.
-    fn pushed(self, byte: u8) -> Raw {
+    pub(super) fn pushed(self, byte: u8) -> Raw {
         self.cover(byte, 7)
             .map_or(Raw::VACANT, |entry| entry.pushed())
     }

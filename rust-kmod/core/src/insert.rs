@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-//! Insert and replace: plan and allocate first, then one release store, then retire what was
-//! replaced.
+//! Insert and replace: plan and allocate first, then the release store that decides, then retire
+//! what was replaced. After an internal prefix, the slots of the bytes that it covers follow.
 
 use super::{
     build::{copy, copy_rest, pair, promoted, NewNode},

@@ -28,12 +28,13 @@
 //! readers who are in it finish.
 //!
 //! * A lookup returns the longest match that its key had at some moment during the call, whatever
-//!   updates run meanwhile: it is linearizable for each key. See `changes.rs`.
-//! * A step of a walk returns an entry that was present during the call and follows the given
-//!   prefix, which was present as well; it skips no entry that is present during the whole call. So
-//!   a walk visits everything that is present from its first step to its last, unless the prefix
-//!   that it has reached is removed: then it starts again, as in LPM_TRIE. Entries that come or go
-//!   meanwhile may be visited or not.
+//!   updates run meanwhile: it is linearizable for each key. See `changes.rs`, with the exception.
+//! * A step of a walk returns entries that were present during the call and follow the given
+//!   position, which need not have an entry; it skips no entry that is present during the whole
+//!   call. So a walk visits everything that is present from its first step to its last. Entries that
+//!   come or go meanwhile may be visited or not.
+//! * [`Trie::next`] does the same from a prefix that is present; if it was removed, it starts again
+//!   at the first entry, as LPM_TRIE does.
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
 //! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,

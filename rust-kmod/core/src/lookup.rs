@@ -15,21 +15,16 @@ use super::{
     slot::{Raw, Slot, Target},
     Reader, Trie,
 };
-
-/// What a descent found.
-enum Match<'a> {
-    /// A leaf: no match is longer.
-    Leaf(EntryRef<'a>),
-    /// An internal prefix, or nothing, because there was no leaf.
-    Shorter(Option<EntryRef<'a>>),
-}
+use core::ops::ControlFlow;
 
 impl Trie {
     /// The entry with the longest prefix that covers `key`, no longer than the key itself: the one
     /// that was the longest at some moment during the call.
     ///
-    /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
-    /// key's bytes; they are repeated only if a writer inserted or removed a prefix meanwhile.
+    /// Any context. Constant stack, no allocation, no lock. The number of steps of a pass is bounded
+    /// by the key's bytes. It is repeated if a writer inserted or removed a prefix meanwhile, up to
+    /// [`PASSES`](super::changes::PASSES) times. If all of them were disturbed, the last one counts:
+    /// what it found was in the table during the call, but need not have been the longest.
     #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
@@ -134,28 +129,23 @@ impl Trie {
         }
     }
 
-    /// Looks in every node on the way, and again until no prefix was inserted or removed meanwhile.
+    /// Looks in every node on the way, and again if a prefix was inserted or removed meanwhile.
     ///
     /// For lookups during which one was, and for keys that end within a node.
     #[cold]
     fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
-        loop {
-            let count = self.changes.now();
-            let found = match self.descend_testing(key) {
-                Match::Leaf(leaf) => return Some(leaf),
-                Match::Shorter(found) => found,
-            };
-            if self.changes.stand_at(count) {
-                return found;
-            }
-        }
+        self.changes.settle(|| self.descend_testing(key))
     }
 
-    /// The longest match, in one pass.
+    /// The longest match, in one pass. It ends at a leaf (no match is longer), or continues, if a
+    /// prefix was inserted or removed meanwhile, with an internal prefix or nothing.
     ///
     /// The same words determine the result as in [`descend_for`](Self::descend_for), so that a
     /// lookup that ends here and one that ends there agree on the order of changes.
-    fn descend_testing(&self, key: Prefix<'_>) -> Match<'_> {
+    fn descend_testing(
+        &self,
+        key: Prefix<'_>,
+    ) -> ControlFlow<Option<EntryRef<'_>>, Option<EntryRef<'_>>> {
         let (mut raw, mut start) = (self.root.acquire(), 0);
         let mut best = None;
         loop {
@@ -164,7 +154,7 @@ impl Trie {
             let node = match unsafe { Link::to(raw) } {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
-                    return Match::Leaf(leaf)
+                    return ControlFlow::Break(Some(leaf))
                 }
                 _ => break,
             };
@@ -188,6 +178,6 @@ impl Trie {
             }
             start = depth + 1;
         }
-        Match::Shorter(best)
+        ControlFlow::Continue(best)
     }
 }

@@ -18,14 +18,10 @@ pub struct Geometry {
 }
 
 impl Geometry {
-    /// Keys of `data_size` bytes (1 to 256) with values of `value_size` bytes (at least 1); `None`
+    /// Keys of `data_size` bytes (1 to 256) with values of `value_size` bytes (1 to 1 GiB); `None`
     /// outside these limits.
     pub const fn new(data_size: u16, value_size: u32) -> Option<Self> {
-        if data_size == 0
-            || data_size > DATA_SIZE_MAX
-            || value_size == 0
-            || value_size > i32::MAX as u32
-        {
+        if data_size == 0 || data_size > DATA_SIZE_MAX || value_size == 0 || value_size > 1 << 30 {
             return None;
         }
         Some(Self {
@@ -87,8 +83,8 @@ impl Geometry {
     /// The layout of an entry with `data` bytes of data: value, prefixlen, data; aligned for the
     /// tags in pointers to it.
     pub(super) const fn layout(&self, data: usize) -> Layout {
-        // SAFETY: the alignment is a power of two, and value_size <= i32::MAX plus 258 bytes stays
-        // far below isize::MAX.
+        // SAFETY: the alignment is a power of two, and value_size <= 1 << 30 plus 258 bytes stays
+        // below isize::MAX, of 32 bits too.
         unsafe { Layout::from_size_align_unchecked(self.data_offset() + data, ENTRY_ALIGN) }
     }
 

@@ -2,8 +2,13 @@
 //! The promises of the interface, one by one, on small tables.
 
 use super::fixture::Fixture;
-use crate::{memory::Memory, packed::PACKED, Error, Geometry, Mode, Outcome, Prefix, Trie};
-use core::alloc::Layout;
+use crate::{
+    changes::{Changes, PASSES},
+    memory::Memory,
+    packed::PACKED,
+    Error, Geometry, Mode, Outcome, Prefix, Trie,
+};
+use core::{alloc::Layout, ops::ControlFlow};
 
 const ANY: Mode = Mode::Any;
 
@@ -28,6 +33,31 @@ fn geometry_is_limited() {
         4 + 2 + 5,
         "prefixlen is at an even offset"
     );
+}
+
+#[test]
+fn a_lookup_that_is_disturbed_again_and_again_ends() {
+    let changes = Changes::new();
+    let passes = |disturbed: u32| {
+        let mut passes = 0;
+        let last = changes.settle(|| {
+            passes += 1;
+            if passes <= disturbed {
+                changes.begin();
+            }
+            ControlFlow::Continue(passes)
+        });
+        assert_eq!(last, passes, "the last pass counts");
+        passes
+    };
+    assert_eq!(passes(0), 1, "nothing changed");
+    assert_eq!(passes(2), 3, "the first two passes were disturbed");
+    assert_eq!(passes(u32::MAX), PASSES, "all were");
+    let leaf = changes.settle(|| {
+        changes.begin();
+        ControlFlow::Break(7)
+    });
+    assert_eq!(leaf, 7, "a leaf needs no second pass");
 }
 
 #[test]
