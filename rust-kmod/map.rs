@@ -170,10 +170,8 @@ fn new_entry(block: NonNull<u8>, value: Source<'_>) -> NewEntry {
 
 /// Stores the key of `entry`.
 fn store_key(entry: Entry<'_>, key: &mut NewKey<'_>) {
-    let data = entry.stored_data();
     key.write(0, &entry.prefixlen().to_ne_bytes());
-    key.write(PREFIXLEN_SIZE, data);
-    key.clear(PREFIXLEN_SIZE + data.len());
+    key.write(PREFIXLEN_SIZE, entry.stored_data());
 }
 
 fn errno(error: TrieError) -> Error {
@@ -362,7 +360,7 @@ impl Operations for LpmMtrie {
         &self,
         _map: &RawMap,
         key: Option<Key<'_>>,
-        mut next: NewKey<'_>,
+        next: &mut NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
         in_section(|section| {
@@ -373,7 +371,7 @@ impl Operations for LpmMtrie {
                     .unwrap_or_else(|_| self.trie.first(section)),
                 None => self.trie.first(section),
             };
-            store_key(entry.ok_or(ENOENT)?, &mut next);
+            store_key(entry.ok_or(ENOENT)?, next);
             Ok(())
         })
     }

@@ -25,6 +25,10 @@ static char *owner = "own";
 module_param(owner, charp, 0444);
 MODULE_PARM_DESC(owner, "owner of the ops: own, none or foreign");
 
+static bool own_btf_id;
+module_param(own_btf_id, bool, 0444);
+MODULE_PARM_DESC(own_btf_id, "the ops have a type of their own as map_btf_id");
+
 static int answer;
 module_param(answer, int, 0444);
 MODULE_PARM_DESC(answer, "read only: what bpf_map_type_register() returned");
@@ -129,6 +133,9 @@ static int set_op(const char *name, void (*op)(void))
 	return -ENOENT;
 }
 
+/* What the id of a type in this module may look like to vmlinux. */
+static int btf_id = INT_MAX;
+
 /* A module that contains no function of this file. Only its name may be read. */
 static struct module foreign = { .name = "foreign" };
 
@@ -142,6 +149,8 @@ static int __init claim_init(void)
 		claim_ops.owner = NULL;
 	else if (!strcmp(owner, "foreign"))
 		claim_ops.owner = &foreign;
+	if (own_btf_id)
+		claim_ops.map_btf_id = &btf_id;
 	answer = bpf_map_type_register(type, &claim_ops);
 	bpf_map_type_unregister(type, &claim_ops);
 	/* Stays loaded in any case, so that the answer can be read. */

@@ -74,7 +74,7 @@ impl Operations for Empty {
         &self,
         _map: &RawMap,
         _key: Option<Key<'_>>,
-        _next: NewKey<'_>,
+        _next: &mut NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
         Err(ENOENT)

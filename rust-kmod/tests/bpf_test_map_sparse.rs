@@ -104,7 +104,7 @@ impl Operations for Sparse {
         &self,
         _map: &RawMap,
         key: Option<Key<'_>>,
-        mut next: NewKey<'_>,
+        next: &mut NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
         let after = match key {
