@@ -32,6 +32,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("memcg_limit_refuses_syscalls", |on| limit(on, By::Syscall)),
     Test::mtrie("memcg_limit_refuses_programs", |on| limit(on, By::Program)),
     Test::both("memcg_cache_makes_room_for_syscalls", cache_makes_room),
+    Test::both("memcg_full_of_a_map_kills_nobody", full_of_a_map),
 ];
 
 const MIB: u64 = 1 << 20;
@@ -154,6 +155,18 @@ fn limit(on: Type, by: By) -> Result<()> {
 
     drop((map, bystander));
     cgroup.given_back(slab)
+}
+
+/// A map that does not fit its cgroup, filled by a process outside of it.
+fn full_of_a_map(on: Type) -> Result<()> {
+    let cgroup = MemoryCgroup::new("suite_full")?;
+    let map = Requests::new(on, cgroup.create_map(&maps::attr(on, SHAPE))?, By::Syscall)?;
+    let bystander = cgroup.bystander()?;
+    cgroup.limit(Some(cgroup.current()? + 4 * MIB))?;
+    fill(&map, &mut Expected::default())?;
+    check::equal(cgroup.killed()?, 0, "processes killed for the limit")?;
+    drop(bystander);
+    Ok(())
 }
 
 /// New prefixes up to the limit.

@@ -37,6 +37,10 @@ pub const TESTS: &[Test] = &[
         "module_registration_with_a_foreign_owner_is_refused",
         foreign_owner,
     ),
+    Test::mtrie(
+        "module_registration_with_a_type_of_its_own_is_refused",
+        own_btf_id,
+    ),
 ];
 
 const NAME: &str = "bpf_test_map_claim";
@@ -188,6 +192,18 @@ fn foreign_owner(on: Type) -> Result<()> {
         "owner=foreign",
         "owner",
         "ops with another module as owner",
+    )?;
+    loaded_and_idle(on)
+}
+
+/// The verifier would look the type up in vmlinux, when a program reads a field of the map.
+fn own_btf_id(on: Type) -> Result<()> {
+    removed(on)?;
+    flawed(
+        on,
+        "own_btf_id=1",
+        "map_btf_id",
+        "ops whose map_btf_id is not that of struct bpf_map",
     )?;
     loaded_and_idle(on)
 }
