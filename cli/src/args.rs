@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint, value_parser};
 use clap_complete::Shell;
 
 use crate::{key::KeyKind, value::ValueKind};
@@ -32,11 +32,11 @@ Exit status:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Options {
-    /// What the keys are; by default guessed from their size
+    /// What the keys are; by default guessed from their size (`lpm create` needs it)
     #[arg(long, global = true, value_enum, value_name = "KIND")]
     pub key: Option<KeyKind>,
-    /// How values are written; by default as the map's BTF says, else unsigned, or hex for sizes
-    /// that no integer has
+    /// How values are written; by default as the map's BTF says, otherwise unsigned, or hex if the
+    /// size is not that of an integer
     #[arg(long, global = true, value_enum, value_name = "FORM")]
     pub value: Option<ValueKind>,
     /// Print one JSON object per line
@@ -157,7 +157,7 @@ pub enum Command {
         #[arg(long, value_enum)]
         format: Option<Format>,
     },
-    /// Print the differences: - is in the map, + in the file
+    /// Print the differences: - only in the map, + only in the file
     Diff {
         /// Pin, id:N or name:X
         map: String,
@@ -212,11 +212,11 @@ pub struct Create {
     #[arg(long, value_name = "N", default_value_t = 65_536)]
     pub max_entries: u32,
     /// Bytes of a value
-    #[arg(long, value_name = "BYTES", default_value_t = 4)]
-    pub value_size: usize,
+    #[arg(long, value_name = "BYTES", default_value_t = 4, value_parser = value_parser!(u32).range(1..))]
+    pub value_size: u32,
     /// Bytes of a path, 1 to 256; other kinds of keys have a fixed size
-    #[arg(long, value_name = "BYTES")]
-    pub key_size: Option<usize>,
+    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(1..=256))]
+    pub key_size: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -229,7 +229,7 @@ pub struct Replace {
     /// of MAP moves to it
     #[arg(long, value_name = "OUTER")]
     pub swap: Option<String>,
-    /// Where in OUTER: an index, or the number that is its key
+    /// Key in OUTER: the index in an array, or the numeric key in a hash
     #[arg(long, value_name = "N", default_value_t = 0, requires = "swap")]
     pub slot: u64,
 }
@@ -242,7 +242,7 @@ pub struct File {
     /// Its format; by default guessed from its name and first line
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// It has IPv4 and IPv6: skip the prefixes that are not of the map's family
+    /// The file mixes IPv4 and IPv6: skip the prefixes of the other family
     #[arg(long)]
     pub mixed: bool,
 }

@@ -48,7 +48,8 @@ impl Failure {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::System(_) => ExitCode::from(3),
-            Self::Closed => ExitCode::SUCCESS,
+            // As the shell reports SIGPIPE.
+            Self::Closed => ExitCode::from(141),
         }
     }
 }

@@ -63,6 +63,22 @@ impl Form {
         }
     }
 
+    /// The value as text would set it: bytes that belong to no field are zero.
+    pub fn without_padding(&self, value: Bytes) -> Bytes {
+        let Self::Fields(fields) = self else {
+            return value;
+        };
+        let mut named = vec![0; value.0.len()];
+        for Field {
+            offset, integer, ..
+        } in fields
+        {
+            let bytes = *offset..offset + integer.size;
+            named[bytes.clone()].copy_from_slice(&value.0[bytes]);
+        }
+        Bytes(named)
+    }
+
     pub fn format(&self, value: &Bytes) -> String {
         match self {
             Self::Whole(kind) => kind.format(value),
@@ -159,6 +175,9 @@ mod tests {
         assert_eq!(value.0[8..12], (-5i32).to_ne_bytes());
         assert_eq!(value.0[12..], [0; 4]);
         assert_eq!(form.format(&value), "packets=7,age=-5");
+        let mut padded = value.clone();
+        padded.0[12..].fill(0xaa);
+        assert_eq!(form.without_padding(padded), value);
         let json = form.json(&value);
         assert_eq!(json, serde_json::json!({ "packets": 7, "age": -5 }));
         assert_eq!(form.parse_json(&json, 16).unwrap(), value);

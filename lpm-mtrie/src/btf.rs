@@ -45,10 +45,10 @@ pub enum BtfError {
     /// It does not begin with BTF's magic number.
     #[error("not BTF of this machine's byte order (magic {0:#06x}, expected 0xeb9f)")]
     Magic(u16),
-    /// It is cut off.
+    /// It is truncated.
     #[error("BTF ends early: {what} needs the bytes up to {end}, there are {len}")]
     Short {
-        /// What is cut off.
+        /// What is truncated.
         what: &'static str,
         /// Where that would end.
         end: usize,

@@ -3,16 +3,30 @@
 
 use std::{
     marker::PhantomData,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     Error, LpmMap, MapType, PrefixKey, Value, kernel,
     sys::{
         self,
-        map::{MapAttr, create},
+        map::{MapAttr, create, info},
+        prog::btf_fd_by_id,
     },
 };
+
+/// How often [`Builder::open_or_create`] tries again when the pin appears or goes meanwhile.
+const TRIES: u32 = 100;
+
+/// The BTF of a map, and the types of its keys and values in it.
+#[derive(Clone, Debug)]
+struct Described {
+    btf: Arc<OwnedFd>,
+    key: u32,
+    value: u32,
+}
 
 /// The properties of a new map; made by [`LpmMap::builder`].
 #[derive(Clone, Debug)]
@@ -23,6 +37,7 @@ pub struct Builder<K, V> {
     flags: u32,
     data_size: Option<usize>,
     value_size: Option<usize>,
+    described: Option<Described>,
     pin: Option<PathBuf>,
     types: PhantomData<fn() -> (K, V)>,
 }
@@ -36,9 +51,32 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
             flags: 0,
             data_size: K::DATA_SIZE,
             value_size: V::SIZE,
+            described: None,
             pin: None,
             types: PhantomData,
         }
+    }
+
+    /// A map like `map`, see [`LpmMap::builder_like`].
+    pub(crate) fn like(map: &LpmMap<K, V>) -> Result<Self, Error> {
+        let described = map.info()?;
+        let raw =
+            info(map.as_fd()).map_err(Error::call("read the kernel's description of the map"))?;
+        let mut like = Self::new(&described.name)
+            .map_type(described.map_type)
+            .max_entries(described.max_entries)
+            .flags(described.flags)
+            .data_size(described.data_size)
+            .value_size(described.value_size);
+        if raw.btf_id != 0 {
+            let what = format!("read the map's BTF, id {}", raw.btf_id);
+            like.described = Some(Described {
+                btf: Arc::new(btf_fd_by_id(raw.btf_id).map_err(Error::call(what))?),
+                key: raw.btf_key_type_id,
+                value: raw.btf_value_type_id,
+            });
+        }
+        Ok(like)
     }
 
     /// [`MapType::LPM_TRIE`] or [`MapType::lpm_mtrie`], which is the default.
@@ -88,14 +126,25 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         let value_size = self
             .value_size
             .ok_or_else(not_given("value", "value_size"))?;
-        let attr = MapAttr {
+        let too_large = |what, bytes| move || Error::TooLarge { what, bytes };
+        let key_size = u32::try_from(data_size)
+            .ok()
+            .and_then(|size| size.checked_add(4));
+        let mut attr = MapAttr {
             map_type: self.number()?.number(),
-            key_size: 4 + data_size as u32,
-            value_size: value_size as u32,
+            key_size: key_size.ok_or_else(too_large("key", data_size))?,
+            value_size: u32::try_from(value_size)
+                .ok()
+                .ok_or_else(too_large("value", value_size))?,
             max_entries: self.max_entries,
             map_flags: self.flags | kernel::NO_PREALLOC,
             ..MapAttr::default()
         };
+        if let Some(described) = &self.described {
+            attr.btf_fd = sys::raw(described.btf.as_fd());
+            attr.btf_key_type_id = described.key;
+            attr.btf_value_type_id = described.value;
+        }
         let what = || {
             format!(
                 "create the map {} (type {}, key {}, value {}, max_entries {}, flags {:#x})",
@@ -122,6 +171,7 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         let Some(path) = &self.pin else {
             return self.create();
         };
+        let mut tries = 0;
         loop {
             match sys::obj_get(path, 0) {
                 Ok(fd) => return self.checked(LpmMap::from_fd(fd)?, path),
@@ -132,8 +182,8 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
                 }
             }
             match self.create() {
-                // Another process was faster: open its map.
-                Err(error) if error.errno() == Some(libc::EEXIST) => {}
+                // Another process was faster: open its map. What is there may not be a pin, though.
+                Err(error) if error.errno() == Some(libc::EEXIST) && tries < TRIES => tries += 1,
                 created => return created,
             }
         }
@@ -145,18 +195,30 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
         let data_size = self.data_size.unwrap_or(info.data_size);
         let flags = self.flags | kernel::NO_PREALLOC;
         for (what, found, expected) in [
-            ("the type", info.map_type.number(), self.number()?.number()),
-            ("max_entries", info.max_entries, self.max_entries),
-            ("the flags", info.flags | kernel::NO_PREALLOC, flags),
-            ("a key size of", info.data_size as u32, data_size as u32),
-            ("a value size of", info.value_size as u32, value_size as u32),
+            (
+                "the type",
+                info.map_type.number().into(),
+                self.number()?.number().into(),
+            ),
+            (
+                "max_entries",
+                info.max_entries.into(),
+                self.max_entries.into(),
+            ),
+            (
+                "the flags",
+                (info.flags | kernel::NO_PREALLOC).into(),
+                flags.into(),
+            ),
+            ("a key size of", info.data_size as u64, data_size as u64),
+            ("a value size of", info.value_size as u64, value_size as u64),
         ] {
             if found != expected {
                 return Err(Error::PinDiffers {
                     path: path.to_owned(),
                     what,
-                    found: found.into(),
-                    expected: expected.into(),
+                    found,
+                    expected,
                 });
             }
         }

@@ -21,7 +21,7 @@ const REFUSALS: u32 = 2_000;
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// Adds all entries or replaces their values, thousands per call; returns how many. On an error
-    /// the entries before it are in the map, and [`Error::Batch`] says how many these are.
+    /// the entries before the failing one are in the map, and [`Error::Batch`] says how many.
     ///
     /// Programs see the entries appear one by one; [`OuterMap`](crate::OuterMap) shows them all at
     /// once.
@@ -99,18 +99,19 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         self.remove_within(RawKey::root(self.data_size))
     }
 
-    /// Removes all entries and returns them, in the map's order, such as to read and reset
-    /// counters. Entries that others add meanwhile may stay.
+    /// Removes all entries and returns them, in the map's order, for example to read and reset
+    /// counters. Entries that others add meanwhile may stay. On an error the removed entries are
+    /// put back, except for prefixes that others have added meanwhile.
     ///
     /// LPM_MTRIE returns each entry as it was when it was removed. LPM_TRIE, and LPM_MTRIE on
     /// kernels whose type has no BPF_MAP_LOOKUP_AND_DELETE_BATCH, are read first and then cleared:
     /// changes in between are lost.
     pub fn drain(&self) -> Result<Vec<(K, V)>, Error> {
         let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
-        let mut drained = vec![];
+        let mut drained: Vec<(RawKey, Vec<u8>)> = vec![];
         let mut cursor: Option<Vec<u8>> = None;
         let (mut keys, mut values) = (vec![0; BATCH * key_size], vec![0; BATCH * value_size]);
-        loop {
+        let result = loop {
             let mut next = vec![0; self.elements.cursor_size()];
             let batch = self.elements.lookup_batch_packed(
                 true,
@@ -120,17 +121,38 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
                 &mut next,
             );
             let found = keys.chunks(key_size).zip(values.chunks(value_size));
-            for (key, value) in found.take(batch.count as usize) {
-                let prefix = self.prefix(&RawKey::from_bytes(key))?;
-                drained.push((prefix, V::from_bytes(value)));
-            }
+            let found = found.take(batch.count as usize);
+            drained.extend(found.map(|(key, value)| (RawKey::from_bytes(key), value.to_vec())));
             match batch.result {
                 Ok(()) => cursor = Some(next),
-                Err(error) if is(&error, libc::ENOENT) => return Ok(drained),
+                Err(error) if is(&error, libc::ENOENT) => break Ok(()),
                 Err(error) if is(&error, ENOTSUPP) => return self.drain_slowly(),
-                Err(error) => return Err(Error::call("take entries out of the map")(error)),
+                Err(error) => break Err(Error::call("take entries out of the map")(error)),
+            }
+        };
+        let entries = drained
+            .iter()
+            .map(|(key, value)| Ok((self.prefix(key)?, V::from_bytes(value))));
+        match result.and_then(|()| entries.collect()) {
+            Ok(entries) => Ok(entries),
+            Err(error) => {
+                self.put_back(&drained)?;
+                Err(error)
             }
         }
+    }
+
+    fn put_back(&self, entries: &[(RawKey, Vec<u8>)]) -> Result<(), Error> {
+        const BPF_NOEXIST: u64 = 1;
+        for (key, value) in entries {
+            match self.elements.update(key.bytes(), value, BPF_NOEXIST) {
+                Err(error) if !is(&error, libc::EEXIST) => {
+                    return Err(Error::call("put a removed entry back")(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn drain_slowly(&self) -> Result<Vec<(K, V)>, Error> {

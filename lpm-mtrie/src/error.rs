@@ -65,6 +65,14 @@ pub enum Error {
         /// The builder's method that sets it.
         call: &'static str,
     },
+    /// A size that no map can have.
+    #[error("a {what} of {bytes} bytes is larger than any map's")]
+    TooLarge {
+        /// Key data or value.
+        what: &'static str,
+        /// The size.
+        bytes: usize,
+    },
     /// A prefix that the map's keys have no room for.
     #[error("a prefix of {len} bits does not fit into this map: its keys have {bits} bits")]
     TooLong {

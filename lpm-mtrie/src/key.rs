@@ -19,7 +19,7 @@ use thiserror::Error;
 /// ```
 /// use lpm_mtrie::PrefixKey;
 ///
-/// /// A protocol number, and a port of which a prefix counts.
+/// /// A protocol number, and a port of which only the leading bits count.
 /// #[derive(Debug, PartialEq)]
 /// struct PortRange { proto: u8, port: u16, port_bits: u8 }
 ///

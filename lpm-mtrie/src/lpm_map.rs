@@ -45,7 +45,7 @@ enum Kind {
     Mtrie,
 }
 
-/// What an update may do. LPM_TRIE before Linux 6.13 ignores the mode, and always does as with
+/// What an update may do. LPM_TRIE before Linux 6.13 ignores the mode, and always behaves as with
 /// [`Mode::Any`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -88,6 +88,12 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// ```
     pub fn builder(name: &str) -> Builder<K, V> {
         Builder::new(name)
+    }
+
+    /// Describes a new map like this one: of its name, type, sizes, max_entries, flags and BTF.
+    /// Requires CAP_SYS_ADMIN if there is BTF.
+    pub fn builder_like(&self) -> Result<Builder<K, V>, Error> {
+        Builder::like(self)
     }
 
     /// Opens a map that is pinned in a BPF file system.
@@ -164,7 +170,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         pin(self.as_fd(), path.as_ref(), "map")
     }
 
-    /// Forbids userspace to write from now on; programs still can.
+    /// Makes the map read-only for userspace from now on; programs can still write.
     pub fn freeze(&self) -> Result<(), Error> {
         self.elements
             .freeze()
@@ -212,7 +218,9 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
     /// Removes exactly this prefix; `false` if it was not there.
     pub fn remove(&self, prefix: &K) -> Result<bool, Error> {
-        let key = self.key(prefix)?;
+        let Ok(key) = self.key(prefix) else {
+            return Ok(false);
+        };
         match self.elements.delete(key.bytes()) {
             Ok(()) => Ok(true),
             Err(error) if is(&error, libc::ENOENT) => Ok(false),
@@ -226,7 +234,9 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// BPF_MAP_LOOKUP_AND_DELETE_ELEM, are asked for the value ([`Self::get`]) and then told to
     /// remove it: the answer does not reflect a change in between.
     pub fn take(&self, prefix: &K) -> Result<Option<V>, Error> {
-        let key = self.key(prefix)?;
+        let Ok(key) = self.key(prefix) else {
+            return Ok(None);
+        };
         match self.elements.lookup_and_delete(key.bytes(), 0) {
             Ok(value) => Ok(Some(V::from_bytes(&value))),
             Err(error) if is(&error, libc::ENOENT) => Ok(None),

@@ -56,7 +56,7 @@ impl MapType {
 
     /// `BPF_MAP_TYPE_LPM_MTRIE` of the running kernel.
     pub fn lpm_mtrie() -> Result<Self, MapTypeError> {
-        Self::by_name("BPF_MAP_TYPE_LPM_MTRIE")
+        kernel::mtrie()?.ok_or_else(|| Self::missing("BPF_MAP_TYPE_LPM_MTRIE"))
     }
 
     /// The type called `name` in `enum bpf_map_type` of the running kernel's BTF. Reads the whole
@@ -64,10 +64,14 @@ impl MapType {
     pub fn by_name(name: &str) -> Result<Self, MapTypeError> {
         kernel::read_btf(|btf| btf.enumerator("bpf_map_type", name))?
             .map(Self)
-            .ok_or_else(|| MapTypeError::Missing {
-                name: name.to_owned(),
-                release: release(),
-            })
+            .ok_or_else(|| Self::missing(name))
+    }
+
+    fn missing(name: &str) -> MapTypeError {
+        MapTypeError::Missing {
+            name: name.to_owned(),
+            release: release(),
+        }
     }
 
     /// A number taken as it is, such as that of an open map.

@@ -75,7 +75,18 @@ impl Matcher {
                 value_size,
             })),
             Err(rejected) if is_not_for_us(&rejected) => Ok(None),
-            Err(rejected) => Err(rejected.into()),
+            // The verifier refuses it; other errors, such as -ENOMEM, are not the program's fault.
+            Err(rejected)
+                if matches!(
+                    rejected.error.raw_os_error(),
+                    Some(libc::EACCES | libc::EINVAL)
+                ) =>
+            {
+                Err(rejected.into())
+            }
+            Err(Rejected { error, .. }) => Err(Error::call(
+                "load the program that finds the length of a match",
+            )(error)),
         }
     }
 

@@ -15,7 +15,7 @@
 //!
 //! A loaded [`Program`] is a descriptor. [`Program::attach`] knows the most
 //! common places; for others pin it and open it with aya's `KProbe::from_pin`
-//! and its like.
+//! and the like.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -194,6 +194,11 @@ impl Loader {
             object.relocate_btf(kernel_btf()?)?;
         }
 
+        for name in self.reuse.keys().chain(self.max_entries.keys()) {
+            if !object.maps.contains_key(name) {
+                return Err(no_such("map", name, object.maps.keys()));
+            }
+        }
         let mut maps = HashMap::new();
         for (name, definition) in &object.maps {
             let fd = match self.reuse.remove(name) {

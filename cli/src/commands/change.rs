@@ -16,7 +16,8 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
     let key = options.key.ok_or_else(|| {
         Failure::usage("--key is missing: pass --key ipv4, ipv6, mac, or path with --key-size")
     })?;
-    let data_size = match (key.data_size(), create.key_size) {
+    let value_size = create.value_size as usize;
+    let data_size = match (key.data_size(), create.key_size.map(|size| size as usize)) {
         (Some(size), None) => size,
         (Some(size), Some(given)) if given == size => size,
         (None, Some(given)) => given,
@@ -32,7 +33,7 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
         }
     };
     if let Some(value) = options.value {
-        value.check(create.value_size)?;
+        value.check(value_size)?;
     }
     let map_type = match create.map_type {
         Type::Trie => MapType::LPM_TRIE,
@@ -58,7 +59,7 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
         .map_type(map_type)
         .max_entries(create.max_entries)
         .data_size(data_size)
-        .value_size(create.value_size)
+        .value_size(value_size)
         .pin(&create.pin)
         .create()?;
     let id = map.info()?.id;

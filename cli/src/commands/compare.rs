@@ -65,7 +65,12 @@ impl Changes {
 }
 
 fn held_by(target: &Target) -> Result<Table> {
-    Ok(target.map.iter().collect::<Result<_, _>>()?)
+    let form = &target.style.value;
+    let entries = target.map.iter().map(|entry| {
+        let (prefix, value) = entry?;
+        Ok((prefix, form.without_padding(value)))
+    });
+    entries.collect()
 }
 
 fn said_by(file: &File, target: &Target) -> Result<Table> {
@@ -84,6 +89,14 @@ pub fn diff(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
 /// time; the other way round if the map has no room for both.
 pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     let new = said_by(file, target)?;
+    let max_entries = target.info.max_entries;
+    if new.len() > max_entries as usize {
+        return Err(Failure::System(format!(
+            "the file has {} entries, the map takes {max_entries}: nothing was done; \
+             create a larger map, or use --swap, which does",
+            new.len()
+        )));
+    }
     let old = held_by(target)?;
     let changes = Changes::between(&old, &new);
     let remove = || -> Result<()> {
@@ -92,7 +105,7 @@ pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome
         }
         Ok(())
     };
-    let room = old.len() + changes.added.len() <= target.info.max_entries as usize;
+    let room = old.len() + changes.added.len() <= max_entries as usize;
     if !room {
         remove()?;
     }

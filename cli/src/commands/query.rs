@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Queries: lookup, get, covering, covered.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
 
 use lpm_mtrie::BytePrefix;
 use serde_json::json;
@@ -26,7 +26,7 @@ pub fn get(target: &Target, keys: &[String], out: &mut Output) -> Result<Outcome
 }
 
 /// One line per key: the key, the prefix, the value. Keys on the command line are all parsed first;
-/// those on standard input are answered one by one.
+/// those on standard input are answered one by one, as soon as no further one is there.
 fn ask(
     target: &Target,
     texts: &[String],
@@ -34,28 +34,37 @@ fn ask(
     question: impl Fn(BytePrefix) -> Result<Option<Entry>>,
 ) -> Result<Outcome> {
     let mut all_found = true;
-    let mut answer = |text: &str, key| -> Result<()> {
+    let mut answer = |text: &str, key, out: &mut Output| -> Result<()> {
         let found = question(key)?;
         all_found &= found.is_some();
         print(text, found.as_ref(), &target.style, out)
     };
     if texts == ["-"] {
-        for (n, line) in io::stdin().lines().enumerate() {
-            let line = line
+        let mut input = BufReader::with_capacity(1 << 16, io::stdin());
+        for n in 1.. {
+            if !input.buffer().contains(&b'\n') {
+                out.flush()?;
+            }
+            let mut line = String::new();
+            let read = input
+                .read_line(&mut line)
                 .map_err(|error| Failure::System(format!("cannot read standard input: {error}")))?;
+            if read == 0 {
+                break;
+            }
             let text = line.trim();
             if text.is_empty() {
                 continue;
             }
             let key = target
                 .key(text)
-                .map_err(|failure| Failure::usage(format!("line {}: {failure}", n + 1)))?;
-            answer(text, key)?;
+                .map_err(|failure| Failure::usage(format!("line {n}: {failure}")))?;
+            answer(text, key, out)?;
         }
     } else {
         let keys: Result<Vec<_>> = texts.iter().map(|text| target.key(text)).collect();
         for (text, key) in texts.iter().zip(keys?) {
-            answer(text, key)?;
+            answer(text, key, out)?;
         }
     }
     Ok(Outcome::found_if(all_found))

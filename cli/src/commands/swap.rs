@@ -3,7 +3,9 @@
 
 use std::{
     fs,
+    os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
+    process,
 };
 
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
@@ -26,19 +28,20 @@ pub fn swap(target: &Target, outer: &str, replace: &Replace, out: &mut Output) -
     let outer = OuterMap::<Bytes, BytePrefix, Bytes>::from_pin(path)?;
     let slot = slot(replace.slot, outer.key_size())?;
     let entries = input::read(&replace.file, &target.style, target.info.data_size)?;
-    let info = &target.info;
     let needed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-    let new = LpmMap::<BytePrefix, Bytes>::builder(&info.name)
-        .map_type(info.map_type)
-        .max_entries(info.max_entries.max(needed))
-        .flags(info.flags)
-        .data_size(info.data_size)
-        .value_size(info.value_size)
+    let new = target
+        .map
+        .builder_like()?
+        .max_entries(target.info.max_entries.max(needed))
         .create()?;
     let count = new.insert_all(entries)?;
+    let pin = match Spec::parse(&replace.map)? {
+        Spec::Pin(pin) => Some(NextPin::new(pin, &new)?),
+        _ => None,
+    };
     outer.set(&slot, &new)?;
-    if let Spec::Pin(pin) = Spec::parse(&replace.map)? {
-        move_pin(pin, &new)?;
+    if let Some(pin) = pin {
+        pin.replace()?;
     }
     let id = new.info()?.id;
     if out.json {
@@ -56,19 +59,50 @@ fn slot(number: u64, size: usize) -> Result<Bytes> {
         .parse(&number.to_string(), size)
 }
 
-/// Whoever opens the pin finds the old map or the new one.
-fn move_pin(pin: &Path, new: &LpmMap<BytePrefix, Bytes>) -> Result<()> {
-    // A BPF file system accepts no names with dots.
-    let mut aside = pin.as_os_str().to_owned();
-    aside.push("_new");
-    let aside = PathBuf::from(aside);
-    new.pin(&aside)?;
-    fs::rename(&aside, pin).map_err(|error| {
-        // The new map is in place; only its second pin is left over.
-        let _ = fs::remove_file(&aside);
-        Failure::System(format!(
-            "the new map is in the outer one, but the pin {} still refers to the old map: {error}",
-            pin.display()
-        ))
-    })
+/// A pin of the new map that will replace the old one's; removed if it does not. All that can fail
+/// for want of rights or names fails before the swap.
+struct NextPin<'a> {
+    next: PathBuf,
+    pin: &'a Path,
+}
+
+impl<'a> NextPin<'a> {
+    fn new(pin: &'a Path, map: &LpmMap<BytePrefix, Bytes>) -> Result<Self> {
+        // A BPF file system accepts no names with dots.
+        let mut next = pin.as_os_str().to_owned();
+        next.push(format!("_new_{}", process::id()));
+        let next = PathBuf::from(next);
+        map.pin(&next)?;
+        let this = Self { next, pin };
+        this.copy_rights().map_err(|error| {
+            Failure::System(format!(
+                "cannot copy owner and mode of the pin {}: {error}; nothing was swapped",
+                pin.display()
+            ))
+        })?;
+        Ok(this)
+    }
+
+    fn copy_rights(&self) -> std::io::Result<()> {
+        let old = fs::metadata(self.pin)?;
+        chown(&self.next, Some(old.uid()), Some(old.gid()))?;
+        fs::set_permissions(&self.next, old.permissions())
+    }
+
+    /// Whoever opens the pin finds the old map or the new one.
+    fn replace(self) -> Result<()> {
+        fs::rename(&self.next, self.pin).map_err(|error| {
+            Failure::System(format!(
+                "the new map is in the outer one, but the pin {} still refers to the old map: {error}",
+                self.pin.display()
+            ))
+        })
+    }
+}
+
+impl Drop for NextPin<'_> {
+    fn drop(&mut self) {
+        // After `replace` it is not there any more.
+        let _ = fs::remove_file(&self.next);
+    }
 }

@@ -85,7 +85,7 @@ pub fn fd_by_id(id: u32) -> io::Result<OwnedFd> {
     fd_by_id_for(id, 0)
 }
 
-/// As [`fd_by_id`]; `open_flags` as BPF_F_RDONLY or BPF_F_WRONLY, or 0.
+/// Like [`fd_by_id`]; `open_flags` is BPF_F_RDONLY or BPF_F_WRONLY, or 0.
 pub fn fd_by_id_for(id: u32, open_flags: u32) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.__bindgen_anon_6.__bindgen_anon_1.map_id = id;

@@ -36,7 +36,7 @@ pub unsafe fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<i64> {
     unsafe { bpf_with(cmd, attr) }
 }
 
-/// As [`bpf`], with attributes of any layout.
+/// Like [`bpf`], with attributes of any layout.
 ///
 /// # Safety
 ///
@@ -52,7 +52,7 @@ pub unsafe fn bpf_with<A>(cmd: bpf_cmd, attr: &mut A) -> io::Result<i64> {
     }
 }
 
-/// As [`bpf`], for commands that return a new file descriptor.
+/// Like [`bpf`], for commands that return a new file descriptor.
 ///
 /// # Safety
 ///

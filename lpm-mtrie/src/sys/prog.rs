@@ -73,12 +73,29 @@ impl Rejected {
     }
 }
 
-/// The verifier's logs of this project's refused programs are far shorter.
+/// Room for the end of the verifier's log, where it says what is wrong.
 const LOG_SIZE: usize = 1 << 20;
+/// The verifier gives up with EAGAIN when a signal is pending.
+const TRIES: u32 = 5;
 
-/// BPF_PROG_LOAD with log level 1; the log is returned if it fails.
+/// BPF_PROG_LOAD. A program that fails is loaded again for its log, which the error contains: with
+/// a log, the kernel would refuse a program whose log does not fit.
 pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
+    let mut tries = 0;
+    let error = loop {
+        tries += 1;
+        match load_logging(prog, &mut []) {
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && tries < TRIES => {}
+            Err(error) => break error,
+            Ok(program) => return Ok(program),
+        }
+    };
     let mut log = vec![0u8; LOG_SIZE];
+    load_logging(prog, &mut log).map_err(|_| Rejected::new(error, &log))
+}
+
+/// With log level 1, unless `log` is empty.
+fn load_logging(prog: &ProgAttr<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
     let mut attr = attr();
     attr.__bindgen_anon_3.prog_type = prog.prog_type as u32;
     attr.__bindgen_anon_3.expected_attach_type =
@@ -93,9 +110,11 @@ pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
     attr.__bindgen_anon_3.license = address(prog.license.as_ptr());
     attr.__bindgen_anon_3.prog_flags = prog.flags;
     attr.__bindgen_anon_3.attach_btf_id = prog.attach_btf_id;
-    attr.__bindgen_anon_3.log_level = 1;
-    attr.__bindgen_anon_3.log_size = log.len() as u32;
-    attr.__bindgen_anon_3.log_buf = address(log.as_mut_ptr());
+    if !log.is_empty() {
+        attr.__bindgen_anon_3.log_level = 1;
+        attr.__bindgen_anon_3.log_size = log.len() as u32;
+        attr.__bindgen_anon_3.log_buf = address(log.as_mut_ptr());
+    }
     if let Some(btf) = prog.btf {
         attr.__bindgen_anon_3.prog_btf_fd = raw(btf);
         attr.__bindgen_anon_3.func_info = address(prog.func_info.bytes.as_ptr());
@@ -107,7 +126,7 @@ pub fn load(prog: &ProgAttr<'_>) -> Result<OwnedFd, Rejected> {
     }
     // SAFETY: every address is that of a buffer borrowed for the whole call, passed with its
     // length; the kernel writes only to the log, within `log_size`.
-    unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }.map_err(|error| Rejected::new(error, &log))
+    unsafe { bpf_fd(bpf_cmd::BPF_PROG_LOAD, &mut attr) }
 }
 
 /// What a link attaches to.

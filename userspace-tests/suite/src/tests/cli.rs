@@ -4,6 +4,7 @@
 
 use std::{
     env, fs,
+    io::{self, BufRead, BufReader, Write},
     os::fd::AsRawFd,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use ipnet::Ipv4Net;
-use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
+use lpm_mtrie::{BytePrefix, Bytes, LpmMap};
 use raw_bpf::{RawMap, sys, sys::map::MapAttr};
 use serde_json::{Value as Json, json};
 
@@ -33,22 +34,22 @@ pub const TESTS: &[Test] = &[
     Test::both("cli_creates_maps_of_all_kinds", creates),
     Test::both("cli_sets_and_deletes", sets),
     Test::both("cli_writes_fields_by_name", fields),
-    Test::both("cli_diffs_and_replaces", replaces),
-    Test::both("cli_swaps_a_whole_table", swaps),
     Test::both("cli_stats_counts_by_length", stats),
     Test::both("cli_watches_changes", watches),
+    Test::both("cli_answers_before_the_next_question", dialogue),
+    Test::both("cli_ends_when_nobody_reads", nobody_reads),
     Test::both("cli_errors_say_what_to_do", errors),
     Test::mtrie("cli_stats_shows_what_the_kernel_can_do", kernel),
 ];
 
 /// What a run of the tool gave.
-struct Run {
-    status: i32,
-    out: String,
-    err: String,
+pub(super) struct Run {
+    pub(super) status: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
-fn command(args: &[&str]) -> Result<Command> {
+pub(super) fn command(args: &[&str]) -> Result<Command> {
     let path = env::current_exe()?.with_file_name("lpm");
     if !path.exists() {
         bail!("{} is missing; build the package lpm-cli", path.display());
@@ -58,7 +59,7 @@ fn command(args: &[&str]) -> Result<Command> {
     Ok(command)
 }
 
-fn lpm(args: &[&str]) -> Result<Run> {
+pub(super) fn lpm(args: &[&str]) -> Result<Run> {
     let output = command(args)?.output().context("run lpm")?;
     Ok(Run {
         status: output.status.code().context("lpm was killed")?,
@@ -68,14 +69,14 @@ fn lpm(args: &[&str]) -> Result<Run> {
 }
 
 /// The run ends with this status and prints this.
-fn expect(args: &[&str], status: i32, out: &str) -> Result<()> {
+pub(super) fn expect(args: &[&str], status: i32, out: &str) -> Result<()> {
     let run = lpm(args)?;
     let what = format!("lpm {}: {}", args.join(" "), run.err);
     check::equal((run.status, run.out.as_str()), (status, out), &what)
 }
 
 /// A pinned map, filled by the library.
-fn pinned(on: Type, name: &str) -> Result<(Pin, Routes)> {
+pub(super) fn pinned(on: Type, name: &str) -> Result<(Pin, Routes)> {
     let pin = Pin::new(name);
     let map = Routes::builder(name)
         .map_type(on.map_type())
@@ -85,18 +86,18 @@ fn pinned(on: Type, name: &str) -> Result<(Pin, Routes)> {
     Ok((pin, map))
 }
 
-fn text(path: &Path) -> Result<&str> {
+pub(super) fn text(path: &Path) -> Result<&str> {
     path.to_str().context("the path is text")
 }
 
 /// A file of a test.
-fn file(name: &str, content: &str) -> Result<PathBuf> {
+pub(super) fn file(name: &str, content: &str) -> Result<PathBuf> {
     let path = Path::new("/tmp").join(name);
     fs::write(&path, content)?;
     Ok(path)
 }
 
-fn json_lines(text: &str) -> Result<Vec<Json>> {
+pub(super) fn json_lines(text: &str) -> Result<Vec<Json>> {
     text.lines()
         .map(|line| serde_json::from_str(line).with_context(|| line.to_owned()))
         .collect()
@@ -276,83 +277,6 @@ fn fields(on: Type) -> Result<()> {
     check::holds(run.err.contains("packets=N,errors=N"), &run.err)
 }
 
-fn replaces(on: Type) -> Result<()> {
-    let (pin, map) = pinned(on, "cli_diffs")?;
-    for (prefix, value) in [("10.0.0.0/8", 1), ("11.0.0.0/8", 2), ("12.0.0.0/8", 3)] {
-        map.insert(&net(prefix), &value)?;
-    }
-    let path = text(pin.path())?;
-    let wanted = file(
-        "cli_wanted.txt",
-        "11.0.0.0/8 2\n12.0.0.0/8 4\n13.0.0.0/8 5\n",
-    )?;
-    let wanted = text(&wanted)?;
-    let difference = "- 10.0.0.0/8 1\n- 12.0.0.0/8 3\n+ 12.0.0.0/8 4\n+ 13.0.0.0/8 5\n";
-    expect(&["diff", path, wanted], 1, difference)?;
-    let run = lpm(&["diff", path, wanted, "--json"])?;
-    let first = json_lines(&run.out)?.swap_remove(0);
-    let want = json!({ "change": "-", "prefix": "10.0.0.0/8", "length": 8, "value": 1 });
-    check::equal(first, want, "a difference in JSON")?;
-    let colored = lpm(&["diff", path, wanted, "--color", "always"])?;
-    check::holds(
-        colored.out.starts_with("\x1b[31m- 10.0.0.0/8 1\x1b[0m\n"),
-        "what is removed is red",
-    )?;
-    let changes = "added 1, changed 1, removed 1 entries\n";
-    expect(&["replace", path, wanted], 0, changes)?;
-    expect(&["diff", path, wanted], 0, "")?;
-    let nothing = "added 0, changed 0, removed 0 entries\n";
-    expect(&["replace", path, wanted], 0, nothing)?;
-
-    // A full map: what goes makes room for what comes.
-    let full_pin = Pin::new("cli_full");
-    let full = Routes::builder("full")
-        .map_type(on.map_type())
-        .max_entries(3)
-        .pin(full_pin.path())
-        .create()?;
-    full.insert_all([1, 2, 3].map(|n| (Ipv4Net::new_assert([n, 0, 0, 0].into(), 8), 1)))?;
-    let full_arg = text(full_pin.path())?;
-    let changes = "added 3, changed 0, removed 3 entries\n";
-    expect(&["replace", full_arg, wanted], 0, changes)?;
-    check::equal(all(&full)?, all(&map)?, "both hold what the file says")
-}
-
-fn swaps(on: Type) -> Result<()> {
-    let (pin, map) = pinned(on, "cli_table")?;
-    map.insert(&net("10.0.0.0/8"), &1)?;
-    let outer_pin = Pin::new("cli_outer");
-    let outer = OuterMap::<u32, Ipv4Net, u64>::array("cli_outer", 2, &map)?;
-    outer.pin(outer_pin.path())?;
-    outer.set(&1, &map)?;
-    let wanted = file("cli_swap.txt", "11.0.0.0/8 2\n")?;
-    let (path, outer_path) = (text(pin.path())?, text(outer_pin.path())?);
-    let args = ["replace", path, text(&wanted)?, "--swap", outer_path];
-    let run = lpm(&[&args[..], &["--slot", "1"]].concat())?;
-    check::equal(run.status, 0, &run.err)?;
-    let want = vec![(net("11.0.0.0/8"), 2)];
-    let inner = outer.get(&1)?.context("an inner map")?;
-    check::equal(all(&inner)?, want.clone(), "the new table")?;
-    let id = inner.info()?.id;
-    check::equal(
-        run.out,
-        format!("loaded 1 entries into the new map {id}\n"),
-        "its id",
-    )?;
-    check::equal(
-        all(&Routes::from_pin(pin.path())?)?,
-        want,
-        "the pin is of the new one",
-    )?;
-    check::equal(
-        all(&map)?,
-        vec![(net("10.0.0.0/8"), 1)],
-        "the old one is as it was",
-    )?;
-    let beyond = lpm(&[&args[..], &["--slot", "2"]].concat())?;
-    check::equal(beyond.status, 3, "there are two places")
-}
-
 fn stats(on: Type) -> Result<()> {
     let (pin, map) = pinned(on, "cli_stats")?;
     for prefix in ["10.0.0.0/8", "11.0.0.0/8", "10.1.0.0/16"] {
@@ -484,6 +408,42 @@ fn errors(on: Type) -> Result<()> {
     let frozen = lpm(&["set", path, "10.0.0.0/8", "1"])?;
     check::equal(frozen.status, 3, "a frozen map")?;
     check::holds(frozen.err.contains("frozen"), &frozen.err)
+}
+
+/// As at a terminal, or in a co-process: the answer comes while standard input is open.
+fn dialogue(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_dialogue")?;
+    map.insert(&net("10.0.0.0/8"), &1)?;
+    let mut child = command(&["lookup", text(pin.path())?, "-"])?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut questions = child.stdin.take().context("a pipe")?;
+    let mut answers = BufReader::new(child.stdout.take().context("a pipe")?);
+    for (question, want) in [
+        ("10.1.2.3\n", "10.1.2.3 10.0.0.0/8 1\n"),
+        ("11.0.0.0\n", "11.0.0.0 no match\n"),
+    ] {
+        questions.write_all(question.as_bytes())?;
+        let mut answer = String::new();
+        answers.read_line(&mut answer)?;
+        check::equal(answer.as_str(), want, "the answer")?;
+    }
+    drop(questions);
+    check::equal(child.wait()?.code(), Some(1), "one had no match")
+}
+
+/// As with `lpm diff … | head`: the status is not that of a diff without differences.
+fn nobody_reads(on: Type) -> Result<()> {
+    let (pin, map) = pinned(on, "cli_pipe")?;
+    map.insert(&net("10.0.0.0/8"), &1)?;
+    let (reader, writer) = io::pipe()?;
+    drop(reader);
+    let path = text(pin.path())?;
+    let status = command(&["diff", path, "/dev/null"])?
+        .stdout(writer)
+        .status()?;
+    check::equal(status.code(), Some(141), "as by SIGPIPE")
 }
 
 fn kernel(on: Type) -> Result<()> {

@@ -4,13 +4,14 @@
 //! These run on every kernel, since the library has a method for each; `library_kernel` has what it
 //! gains on kernels that have more.
 
-use std::{collections::BTreeMap, fs, io, os::fd::AsFd, path::Path};
+use std::{collections::BTreeMap, fs, fs::File, io, os::fd::AsFd, path::Path};
 
 use anyhow::{Context, Result, bail};
 use ipnet::{Ipv4Net, Ipv6Net};
 use libc::{EEXIST, ENOENT, ENOSPC};
 use lpm_mtrie::{
-    BytePrefix, Bytes, Error, LpmMap, MacPrefix, MapType, Mode, OuterMap, PrefixKey, Value, map,
+    BytePrefix, Bytes, Error, Loader, LpmMap, MacPrefix, MapType, Mode, OuterMap, PrefixKey, Value,
+    map,
 };
 
 use super::pinning::Pin;
@@ -18,6 +19,7 @@ use crate::{
     check,
     harness::{Test, Type},
     model::{ANY, Model},
+    objects,
     prefix::Prefix,
     random::Random,
     unprivileged::{CAP_BPF, errno_with},
@@ -30,6 +32,8 @@ pub const TESTS: &[Test] = &[
     Test::both("library_iter_omits_nothing", iter),
     Test::both("library_loads_in_batches", loads),
     Test::both("library_removes_subtrees_and_drains", removes),
+    Test::both("library_drains_all_or_nothing", drains_all_or_nothing),
+    Test::both("library_loader_names_what_is_missing", loader),
     Test::both("library_honours_update_modes_and_takes", updates),
     Test::both("library_opens_by_pin_id_and_name", opens),
     Test::both("library_creates_or_opens_a_pin", pins),
@@ -200,7 +204,69 @@ fn kinds(on: Type) -> Result<()> {
             })
         ),
         &format!("a key that does not fit: {refused:?}"),
-    )
+    )?;
+    check::equal(paths.remove(&long)?, false, "its removal")?;
+    check::equal(paths.take(&long)?, None, "what is taken of it")
+}
+
+/// Prefixes of whole bytes; a map may hold others.
+#[derive(Debug, PartialEq)]
+struct Whole(BytePrefix);
+
+impl PrefixKey for Whole {
+    const DATA_SIZE: Option<usize> = Some(4);
+
+    fn data(&self) -> impl AsRef<[u8]> {
+        self.0.data()
+    }
+
+    fn prefix_len(&self) -> u32 {
+        self.0.prefix_len()
+    }
+
+    fn from_parts(data: &[u8], len: u32) -> Option<Self> {
+        if !len.is_multiple_of(8) {
+            return None;
+        }
+        BytePrefix::from_parts(data, len).map(Self)
+    }
+}
+
+/// More than one batch, and then an entry that the type cannot represent.
+fn drains_all_or_nothing(on: Type) -> Result<()> {
+    let map = routes(on, 10_000)?;
+    let hosts = (0..5_000u32).map(|n| Ipv4Net::from(std::net::Ipv4Addr::from(n)));
+    map.insert_all(hosts.map(|host| (host, 1)))?;
+    map.insert(&net("128.0.0.0/1"), &2)?;
+    let before = all(&map)?;
+    let whole = LpmMap::<Whole, u64>::from_fd(map.as_fd().try_clone_to_owned()?)?;
+    let drained = whole.drain();
+    check::holds(
+        matches!(drained, Err(Error::ForeignKey { len: 1, .. })),
+        &format!(
+            "a /1 is not of whole bytes: {:?}",
+            drained.map(|all| all.len())
+        ),
+    )?;
+    check::equal(all(&map)?, before, "nothing is lost")
+}
+
+fn loader(_: Type) -> Result<()> {
+    let fd = File::open("/dev/null")?.into();
+    for (loader, name) in [
+        (Loader::new().max_entries("rotues", 1), "rotues"),
+        (Loader::new().reuse("lmp", fd), "lmp"),
+    ] {
+        let Err(error) = loader.load(objects::ACCESS) else {
+            bail!("an object without a map named {name} was loaded");
+        };
+        let text = error.to_string();
+        check::holds(
+            text.contains(name) && text.contains("it has lpm"),
+            &format!("the message says what there is: {text}"),
+        )?;
+    }
+    Ok(())
 }
 
 /// The last entry of a batch may be removed: the walk continues where it was.

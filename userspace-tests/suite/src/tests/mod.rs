@@ -8,6 +8,7 @@ mod bad_pointers;
 mod batch;
 mod btf;
 mod cli;
+mod cli_replace;
 mod concurrency;
 mod create;
 mod demo;
@@ -114,6 +115,7 @@ pub fn all() -> Vec<Test> {
         not_on_debug(library::TESTS),
         not_on_debug(library_kernel::TESTS),
         not_on_debug(cli::TESTS),
+        not_on_debug(cli_replace::TESTS),
         not_on_debug(examples::TESTS),
         not_on_debug(demo::TESTS),
         programs(tools::TESTS),
