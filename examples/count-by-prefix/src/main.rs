@@ -39,7 +39,9 @@ fn unmapped(net: Ipv6Net) -> IpNet {
 
 fn read(path: &str) -> Result<Vec<Ipv6Net>> {
     let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let parse = |line: &str| {
         let net = line.trim().parse::<IpNet>();
         net.map(mapped)

@@ -9,6 +9,7 @@ use bytemuck::{Pod, Zeroable};
 use lpm_mtrie::{BytePrefix, Hook, Loader, LpmMap};
 
 const ELF: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/path_policy.bpf.o"));
+const LSM: &str = "/sys/kernel/security/lsm";
 
 /// `struct rule` of the program.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -21,8 +22,8 @@ struct Rule {
 /// `VERDICT PATH`: `allow` or `deny`, and the beginning of the paths to which it applies.
 fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let (deny, path) = match line.split_once(' ') {
-        Some(("allow", path)) => (0, path.trim_start()),
-        Some(("deny", path)) => (1, path.trim_start()),
+        Some(("allow", path)) => (0, path.trim()),
+        Some(("deny", path)) => (1, path.trim()),
         _ => bail!("'{line}' is not a rule; expected 'allow PATH' or 'deny PATH'"),
     };
     if !path.starts_with('/') {
@@ -39,6 +40,12 @@ fn main() -> Result<()> {
     let lines = text
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
+
+    // Without it, the program would attach, and never run.
+    let modules = fs::read_to_string(LSM).with_context(|| format!("read {LSM}"))?;
+    if !modules.split(',').any(|module| module.trim() == "bpf") {
+        bail!("bpf is not among the kernel's security modules ({modules}); boot with lsm=…,bpf");
+    }
 
     let object = Loader::new().load(ELF)?;
     let rules = LpmMap::<BytePrefix, Rule>::from_aya(object.map("rules")?)?;

@@ -32,7 +32,9 @@ fn main() -> Result<()> {
         bail!("usage: example-route-by-as INTERFACE TABLE");
     };
     let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let table: Vec<_> = lines
         .map(parse)
         .collect::<Result<_>>()
