@@ -60,18 +60,21 @@ quietly() {
 	local log=$1 what=$2 start=$SECONDS pid beat status=0
 	shift 2
 	mkdir -p "$(dirname "$log")"
+	# In a process group of its own, which is killed as a whole.
+	set -m
 	"$@" </dev/null >"$log" 2>&1 &
 	pid=$!
+	set +m
 	(
-		# Descriptor 9, the lock on the cache, is closed: this process must not hold it.
+		# Descriptors 8 and 9, the locks, are closed: this process must not hold them.
 		trap 'kill "$nap" 2>/dev/null; exit' TERM
 		while sleep 60 >/dev/null 2>&1 & nap=$!; wait "$nap"; do
 			say "$what: $(took "$start"), $(wc -l <"$log") lines in $log"
 		done
-	) 9>&- &
+	) 8>&- 9>&- &
 	beat=$!
 	# shellcheck disable=SC2064  # expand the ids now
-	trap "kill $pid $beat 2>/dev/null" EXIT
+	trap "kill -- -$pid $beat 2>/dev/null" EXIT
 	wait "$pid" || status=$?
 	kill "$beat" 2>/dev/null || true
 	trap - EXIT
@@ -81,17 +84,23 @@ quietly() {
 	return "$status"
 }
 
-# fresh_checks: remove another checkout's crates from checks_target. Cargo compares
-# file times, and would mistake them for this checkout's.
-fresh_checks() {
+# lock_checks: lock checks_target until this script ends, and remove another checkout's
+# crates from it. Cargo compares file times, and would mistake them for this checkout's.
+# Scripts called by the holder do not wait.
+lock_checks() {
 	local member members=()
+	[[ ${LPM_MTRIE_CHECKS-} != "$checks_target" ]] || return 0
+	mkdir -p "$checks_target"
+	exec 8>"$checks_target.lock"
+	flock -n 8 || { say "waiting for another run that uses $checks_target"; flock 8; }
+	export LPM_MTRIE_CHECKS=$checks_target
 	[[ $(cat "$checks_target/checkout" 2>/dev/null) != "$root" ]] || return 0
 	while read -r member; do
 		members+=(-p "$member")
 	done < <(cargo metadata --no-deps --format-version 1 | grep -o '"name":"[^"]*","version"' | cut -d'"' -f4)
-	mkdir -p "$checks_target"
 	cargo clean --quiet --target-dir "$checks_target" "${members[@]}"
 	cargo clean --quiet --release --target-dir "$checks_target" "${members[@]}"
+	cargo clean --quiet --release --target-dir "$checks_target/loom" "${members[@]}"
 	cargo clean --quiet --release --target x86_64-unknown-linux-musl --target-dir "$checks_target" "${members[@]}"
 	echo "$root" >"$checks_target/checkout"
 }
