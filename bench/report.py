@@ -122,14 +122,14 @@ def goals(results):
         if pair:
             value = ratio(*pair)
             unit = pair[0]["unit"]
-            yield (what, f"{figure(pair[0])} {unit}", f"{figure(pair[1])} {unit}", f"{value:.1f}×",
+            yield (what, f"{figure(pair[0])} {unit}", f"{figure(pair[1])} {unit}", f"{value:.2f}×",
                    f"{least}×", f"{aim}×", verdict(value, least, aim))
     for family, table, least, aim in (("IPv4", "bgp4", 38, 34), ("IPv6", "bgp6", 60, 50)):
         pair = results.find(table, "bytes_per_prefix")
         if pair:
             # The maximum, because later rounds also fill slabs that earlier ones left partly empty.
             grown = [row["max"] for row in pair]
-            yield (f"bytes per {family} prefix, by slab growth", f"{grown[0]:.1f}", f"{grown[1]:.1f}",
+            yield (f"bytes per {family} prefix, largest growth of slabs", f"{grown[0]:.1f}", f"{grown[1]:.1f}",
                    f"{grown[1]:.1f}", f"{least}", f"{aim}", verdict(grown[1], least, aim, smaller=True))
     for what, reported, held, figure_of in (
             ("memory reported, relative to the largest growth of slabs", "mem_usage_per_prefix", "bytes_per_prefix", "max"),
