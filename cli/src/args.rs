@@ -26,7 +26,8 @@ Exit status:
   0  found, or done
   1  no match, nothing to delete, or a difference
   2  wrong usage: options, keys, values, or the lines of a file
-  3  a system error: no such map, no permission, a full map";
+  3  a system error: no such map, no permission, a full map
+  141  the output was closed before its end, as by head";
 
 /// The options of every command.
 #[derive(Debug, Args)]
