@@ -132,8 +132,9 @@ impl<'a> SmallRef<'a> {
         if len == 0 {
             return &[];
         }
+        let offset = size_of::<Keys>() + self.len() * size_of::<Slot>();
         // SAFETY: by the invariants that many bytes follow the slots, which nobody writes.
-        unsafe { slice::from_raw_parts(self.slots().as_ptr_range().end.cast(), len) }
+        unsafe { slice::from_raw_parts(self.0.add(offset).as_ptr(), len) }
     }
 
     /// The slot of the child that `byte` leads to.
