@@ -25,7 +25,7 @@ use kernel::bpf::{
 pub(crate) struct Blocks<'a, 'w, 'm>(pub(crate) &'a mut Writer<'w, 'm>);
 
 // An attempt must not need more objects than an op can set aside: two batches, an entry, nodes. It
-// needs fewer new nodes than it retires at most.
+// allocates fewer nodes than the most that it can retire.
 const _: () = assert!(3 + trie::MAX_NODES <= Allocator::RESERVE);
 
 /// The size of the object for a block of `layout`.

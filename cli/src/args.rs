@@ -27,7 +27,7 @@ Exit status:
   1  no match, nothing to delete, or a difference
   2  wrong usage: options, keys, values, or the lines of a file
   3  a system error: no such map, no permission, a full map
-  141  the output was closed before its end, as by head";
+  141  the reader closed the output early, as head does";
 
 /// The options of every command.
 #[derive(Debug, Args)]
@@ -227,7 +227,7 @@ pub struct Replace {
     #[command(flatten)]
     pub file: File,
     /// Build a new map like MAP, and put it into this array or hash of maps in one update; a pin
-    /// of MAP moves to it
+    /// of MAP moves to it. A map with BTF needs CAP_SYS_ADMIN
     #[arg(long, value_name = "OUTER")]
     pub swap: Option<String>,
     /// Key in OUTER: the index in an array, or the numeric key in a hash

@@ -101,14 +101,14 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
 
     /// Removes all entries and returns them, in the map's order, for example to read and reset
     /// counters. Entries that others add meanwhile may stay. On an error the removed entries are
-    /// put back, except for prefixes that others have added meanwhile.
+    /// put back, as far as there is memory, except for prefixes that others have added meanwhile.
     ///
     /// LPM_MTRIE returns each entry as it was when it was removed. LPM_TRIE, and LPM_MTRIE on
     /// kernels whose type has no BPF_MAP_LOOKUP_AND_DELETE_BATCH, are read first and then cleared:
     /// changes in between are lost.
     pub fn drain(&self) -> Result<Vec<(K, V)>, Error> {
         let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
-        let mut drained: Vec<(RawKey, Vec<u8>)> = vec![];
+        let mut drained: Vec<(Vec<u8>, Vec<u8>)> = vec![];
         let mut cursor: Option<Vec<u8>> = None;
         let (mut keys, mut values) = (vec![0; BATCH * key_size], vec![0; BATCH * value_size]);
         let result = loop {
@@ -122,7 +122,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
             );
             let found = keys.chunks(key_size).zip(values.chunks(value_size));
             let found = found.take(batch.count as usize);
-            drained.extend(found.map(|(key, value)| (RawKey::from_bytes(key), value.to_vec())));
+            drained.extend(found.map(|(key, value)| (key.to_vec(), value.to_vec())));
             match batch.result {
                 Ok(()) => cursor = Some(next),
                 Err(error) if is(&error, libc::ENOENT) => break Ok(()),
@@ -130,35 +130,41 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
                 Err(error) => break Err(Error::call("take entries out of the map")(error)),
             }
         };
-        let entries = drained
-            .iter()
-            .map(|(key, value)| Ok((self.prefix(key)?, V::from_bytes(value))));
-        match result.and_then(|()| entries.collect()) {
-            Ok(entries) => Ok(entries),
-            Err(error) => {
-                self.put_back(&drained)?;
-                Err(error)
-            }
-        }
-    }
-
-    fn put_back(&self, entries: &[(RawKey, Vec<u8>)]) -> Result<(), Error> {
-        const BPF_NOEXIST: u64 = 1;
-        for (key, value) in entries {
-            match self.elements.update(key.bytes(), value, BPF_NOEXIST) {
-                Err(error) if !is(&error, libc::EEXIST) => {
-                    return Err(Error::call("put a removed entry back")(error));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+        let entries = result.and_then(|()| self.typed(&drained));
+        entries.inspect_err(|_| self.put_back(&drained))
     }
 
     fn drain_slowly(&self) -> Result<Vec<(K, V)>, Error> {
-        let drained = self.iter().collect::<Result<_, _>>()?;
-        self.clear()?;
-        Ok(drained)
+        let mut walk = self.walk(RawKey::root(self.data_size));
+        let mut drained = vec![];
+        while let Some((key, value)) = walk.next_entry()? {
+            drained.push((key.bytes().to_vec(), value.to_vec()));
+        }
+        let entries = self.typed(&drained)?;
+        self.clear().inspect_err(|_| self.put_back(&drained))?;
+        Ok(entries)
+    }
+
+    fn typed(&self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<(K, V)>, Error> {
+        let entries = entries.iter();
+        let typed = entries
+            .map(|(key, value)| Ok((self.prefix(&RawKey::from_bytes(key))?, V::from_bytes(value))));
+        typed.collect()
+    }
+
+    /// Restores entries after an error, which is the one to report.
+    fn put_back(&self, entries: &[(Vec<u8>, Vec<u8>)]) {
+        const BPF_NOEXIST: u64 = 1;
+        let mut refusals = 0;
+        for (key, value) in entries {
+            while let Err(error) = self.elements.update(key, value, BPF_NOEXIST) {
+                if !is(&error, libc::ENOMEM) || refusals > REFUSALS {
+                    break;
+                }
+                refusals += 1;
+                thread::sleep(REFILL);
+            }
+        }
     }
 
     /// Reads the keys before it removes the first one, so that the walk continues from a key that

@@ -152,7 +152,7 @@ impl Error {
 fn hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(EPERM) => {
-            "; run as root, or with CAP_BPF (and CAP_SYS_ADMIN to open maps by id or name); \
+            "; run as root, or with CAP_BPF (and CAP_SYS_ADMIN to open maps by id or name, or BTF); \
              a frozen or read-only map takes no writes"
         }
         Some(EACCES) => {

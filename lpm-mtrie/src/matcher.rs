@@ -75,18 +75,10 @@ impl Matcher {
                 value_size,
             })),
             Err(rejected) if is_not_for_us(&rejected) => Ok(None),
-            // The verifier refuses it; other errors, such as -ENOMEM, are not the program's fault.
-            Err(rejected)
-                if matches!(
-                    rejected.error.raw_os_error(),
-                    Some(libc::EACCES | libc::EINVAL)
-                ) =>
-            {
-                Err(rejected.into())
-            }
-            Err(Rejected { error, .. }) => Err(Error::call(
+            Err(Rejected { error, .. }) if is_not_its_fault(&error) => Err(Error::call(
                 "load the program that finds the length of a match",
             )(error)),
+            Err(rejected) => Err(rejected.into()),
         }
     }
 
@@ -118,6 +110,14 @@ impl Matcher {
 fn is_not_for_us(rejected: &Rejected) -> bool {
     matches!(rejected.error.raw_os_error(), Some(libc::EPERM | ENOTSUPP))
         || rejected.log.contains("cannot use helper")
+}
+
+/// The verifier did not get to a verdict on the program.
+fn is_not_its_fault(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::ENOMEM | libc::EAGAIN | libc::EINTR | libc::EMFILE | libc::ENFILE)
+    )
 }
 
 /// Returns the length, or a negative errno.

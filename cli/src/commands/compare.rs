@@ -93,7 +93,7 @@ pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome
     if new.len() > max_entries as usize {
         return Err(Failure::System(format!(
             "the file has {} entries, the map takes {max_entries}: nothing was done; \
-             create a larger map, or use --swap, which does",
+             create a larger map, or use --swap, which creates one",
             new.len()
         )));
     }

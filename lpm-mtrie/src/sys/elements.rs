@@ -188,10 +188,11 @@ impl<F: AsFd> Elements<F> {
         // SAFETY: `keys` and `values` have room for `count` elements; the cursors are as long as a key.
         let mut batch = unsafe { run_batch(cmd, &mut attr) };
         // An error before the walk leaves the given count unchanged, but then there are no
-        // elements.
+        // elements. The end of the map may be reached with the last of them.
+        let unchanged = batch.count as usize == count;
         match &batch.result {
-            Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ETIMEDOUT)) => {
-                batch.count = 0
+            Err(error) if unchanged && error.raw_os_error() != Some(libc::ENOENT) => {
+                batch.count = 0;
             }
             _ => {}
         }

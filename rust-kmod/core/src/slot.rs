@@ -186,8 +186,7 @@ impl Slot {
         Raw(self.0.load(Ordering::Acquire))
     }
 
-    /// The content for writers, whom nobody else changes it for, and for readers that do not follow
-    /// it.
+    /// The content for writers, since only they change it, and for readers that do not follow it.
     pub(super) fn raw(&self) -> Raw {
         Raw(self.0.load(Ordering::Relaxed))
     }

@@ -20,6 +20,8 @@ fn geometry_is_limited() {
         "a key has at most 256 bytes"
     );
     assert!(Geometry::new(256, 0).is_none(), "a value has a byte");
+    assert!(Geometry::new(4, 1 << 30).is_some(), "and at most 1 GiB");
+    assert!(Geometry::new(4, (1 << 30) + 1).is_none(), "and no more");
     let ipv4 = Geometry::new(4, 8).expect("valid");
     assert_eq!(ipv4.max_prefixlen(), 32, "8 bits a byte");
     assert_eq!(

@@ -37,6 +37,7 @@ pub const TESTS: &[Test] = &[
         "cli_swap_keeps_btf_and_the_pin_s_rights",
         swap_is_like_the_old_one,
     ),
+    Test::both("cli_swap_that_fails_leaves_no_pin", swap_into_no_slot),
     Test::both("cli_swap_that_cannot_pin_swaps_nothing", swap_without_a_pin),
 ];
 
@@ -214,7 +215,7 @@ fn pins_named(pin: &Path) -> Result<usize> {
 }
 
 /// The slot does not exist, so the swap fails after the new map is pinned.
-fn swap_without_a_pin(on: Type) -> Result<()> {
+fn swap_into_no_slot(on: Type) -> Result<()> {
     let (pin, outer_pin) = (Pin::new("cli_kept"), Pin::new("cli_kept_outer"));
     let map = counts(on, &pin)?;
     let _outer = outer_of(&map, &outer_pin)?;
@@ -233,4 +234,18 @@ fn swap_without_a_pin(on: Type) -> Result<()> {
     check::equal(run.status, 3, &run.err)?;
     expect(&["dump", path], 0, "")?;
     check::equal(pins_named(pin.path())?, 1, "no other pin is left")
+}
+
+/// The name of the pin is as long as names may be, so that of a second pin is too long.
+fn swap_without_a_pin(on: Type) -> Result<()> {
+    let (pin, outer_pin) = (Pin::new(&"n".repeat(255)), Pin::new("cli_long_outer"));
+    let map = counts(on, &pin)?;
+    let outer = outer_of(&map, &outer_pin)?;
+    let before = outer.get(&0)?.context("an inner map")?.info()?.id;
+    let wanted = file("cli_long.txt", "10.0.0.0/8 packets=7,errors=1\n")?;
+    let (path, outer_path) = (text(pin.path())?, text(outer_pin.path())?);
+    let run = lpm(&["replace", path, text(&wanted)?, "--swap", outer_path])?;
+    check::equal(run.status, 3, &run.err)?;
+    let after = outer.get(&0)?.context("an inner map")?.info()?.id;
+    check::equal(after, before, "the map in the outer one")
 }
