@@ -18,9 +18,9 @@ const TRAIL: usize = 8;
 #[cfg(loom)]
 const TRAIL: usize = 1;
 
-/// The writer has changed the way while it was walked: a subtree had an entry when it was found, and
-/// none when it was entered, or what follows is not where it was. The step is retried; some call
-/// always makes progress.
+/// The writer has changed the way while it was walked: a subtree had an entry when it was found,
+/// and none when it was entered, or what follows is not where it was. The step is retried; some
+/// call always makes progress.
 struct Changed;
 
 /// What comes next.

@@ -21,10 +21,11 @@ impl Trie {
     /// The entry with the longest prefix that covers `key`, no longer than the key itself: the one
     /// that was the longest at some moment during the call.
     ///
-    /// Any context. Constant stack, no allocation, no lock. The number of steps of a pass is bounded
-    /// by the key's bytes. It is repeated if a writer inserted or removed a prefix meanwhile, up to
-    /// [`PASSES`](super::changes::PASSES) times. If all of them were disturbed, the last one counts:
-    /// what it found was in the table during the call, but need not have been the longest.
+    /// Any context. Constant stack, no allocation, no lock. The number of steps of a pass is
+    /// bounded by the key's bytes. It is repeated if a writer inserted or removed a prefix
+    /// meanwhile, up to [`PASSES`](super::changes::PASSES) times. If all of them were disturbed,
+    /// the last one counts: what it found was in the table during the call, but need not have been
+    /// the longest.
     #[inline]
     pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
         let _ = reader;
