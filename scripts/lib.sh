@@ -95,7 +95,7 @@ lock_checks() {
 	flock -n 8 || { say "waiting for another run that uses $checks_target"; flock 8; }
 	export LPM_MTRIE_CHECKS=$checks_target
 	[[ $(cat "$checks_target/checkout" 2>/dev/null) != "$root" ]] || return 0
-	cd "$root"
+	cd "$root" || die "cannot enter $root"
 	while read -r member; do
 		members+=(-p "$member")
 	done < <(cargo metadata --no-deps --format-version 1 | grep -o '"name":"[^"]*","version"' | cut -d'"' -f4)
