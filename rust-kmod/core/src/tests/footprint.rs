@@ -50,6 +50,7 @@ fn retired_by(f: &mut Fixture, key: (u32, &[u8])) -> usize {
 
 /// The number of entries passes a multiple of 1,024 with each insertion, in another node.
 #[test]
+#[cfg_attr(miri, ignore = "thousands of entries take too long there")]
 fn a_table_that_does_not_grow_takes_no_more_memory() {
     let mut f = Fixture::new(4);
     for a in 0..100 {
@@ -76,6 +77,7 @@ fn a_table_that_does_not_grow_takes_no_more_memory() {
 /// The removals in an order that leaves the node full for as long as possible: all but five of its
 /// cache lines are emptied, then each of these is thinned out.
 #[test]
+#[cfg_attr(miri, ignore = "thousands of entries take too long there")]
 fn a_node_that_removals_thin_out_takes_no_more_memory_than_lpm_trie() {
     const LINES: u8 = 5;
     let mut f = Fixture::new(4);
