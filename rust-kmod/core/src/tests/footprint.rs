@@ -97,10 +97,15 @@ fn a_node_that_removals_thin_out_takes_no_more_memory_than_lpm_trie() {
 
 #[test]
 fn inserting_and_removing_one_prefix_retires_little() {
+    let counts: &[u8] = if cfg!(miri) {
+        &[0, 7, 23]
+    } else {
+        &[
+            0, 1, 2, 5, 6, 7, 8, 15, 16, 22, 23, 24, 54, 55, 56, 57, 128, 254,
+        ]
+    };
     let mut worst = 0;
-    for count in [
-        0, 1, 2, 5, 6, 7, 8, 15, 16, 22, 23, 24, 54, 55, 56, 57, 128, 254u8,
-    ] {
+    for &count in counts {
         // A node of this many children or internal prefixes, below skipped bytes or not.
         for (internal, skip) in [(false, false), (false, true), (true, false), (true, true)] {
             let mut f = Fixture::new(8);
