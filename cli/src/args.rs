@@ -86,7 +86,7 @@ pub enum Type {
 pub enum Command {
     /// Create a map and pin it
     Create(Create),
-    /// Add the entries of a file; all lines are checked first
+    /// Add the entries of a file; checks all lines, and that there is room, before it begins
     Load {
         /// Pin, id:N or name:X
         map: String,

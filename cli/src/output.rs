@@ -92,6 +92,15 @@ impl Output {
         self.line(&text)
     }
 
+    /// How many entries something was done to.
+    pub fn count(&mut self, what: &str, number: u64) -> Result<()> {
+        if self.json {
+            self.object(&json!({ what: number }))
+        } else {
+            self.line(&format!("{what} {number} entries"))
+        }
+    }
+
     /// Flushes the output, so that errors are seen.
     pub fn flush(&mut self) -> Result<()> {
         Ok(self.out.flush()?)

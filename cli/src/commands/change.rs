@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Changes: create, load, set, delete.
+//! Changes: create, set, delete.
 
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapType, MapTypeError, Mode};
 use serde_json::json;
 
 use crate::{
-    args::{Create, File, Options, Type},
+    args::{Create, Options, Type},
     failure::{Failure, Outcome, Result},
-    input,
     output::Output,
     target::Target,
 };
@@ -74,13 +73,6 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
     Ok(Outcome::Found)
 }
 
-pub fn load(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
-    let entries = input::read(file, &target.style, target.info.data_size)?;
-    let done = target.map.insert_all(entries)?;
-    count(out, "loaded", done)?;
-    Ok(Outcome::Found)
-}
-
 pub fn set(
     target: &Target,
     prefix: &str,
@@ -120,15 +112,7 @@ pub fn delete(
         removed += now;
     }
     if subtree {
-        count(out, "deleted", removed)?;
+        out.count("deleted", removed)?;
     }
     Ok(Outcome::found_if(all_there))
-}
-
-fn count(out: &mut Output, what: &str, number: u64) -> Result<()> {
-    if out.json {
-        out.object(&json!({ what: number }))
-    } else {
-        out.line(&format!("{what} {number} entries"))
-    }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Comparing a map with a file, or with its earlier content: diff, replace, watch.
+//! Whole tables: load, diff, replace, and the comparison of a map with its earlier content, watch.
 
 use std::{collections::BTreeMap, thread, time::Duration};
 
@@ -83,6 +83,24 @@ pub fn diff(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     let changes = Changes::between(&held_by(target)?, &new);
     changes.print(&target.style, out)?;
     Ok(Outcome::found_if(changes.is_empty()))
+}
+
+/// Checks first that there is room, since a load that stops half way is neither table.
+pub fn load(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
+    let new = said_by(file, target)?;
+    let old = held_by(target)?;
+    let added = new
+        .keys()
+        .filter(|prefix| !old.contains_key(*prefix))
+        .count();
+    let room = (target.info.max_entries as usize).saturating_sub(old.len());
+    if added > room {
+        return Err(Failure::System(format!(
+            "the file has {added} new entries, the map has room for {room}: nothing was loaded"
+        )));
+    }
+    out.count("loaded", target.map.insert_all(new)?)?;
+    Ok(Outcome::Found)
 }
 
 /// Adds before it removes, so that an address that has a match before and after has one all the

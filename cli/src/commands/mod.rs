@@ -22,7 +22,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     let open = |map: &str| Target::open(map, options);
     let outcome = match &cli.command {
         Command::Create(create) => change::create(create, options, &mut out),
-        Command::Load { map, file } => change::load(&open(map)?, file, &mut out),
+        Command::Load { map, file } => compare::load(&open(map)?, file, &mut out),
         Command::Lookup { map, keys } => query::lookup(&open(map)?, keys, &mut out),
         Command::Get { map, keys } => query::get(&open(map)?, keys, &mut out),
         Command::Covering { map, addr } => query::covering(&open(map)?, addr, &mut out),

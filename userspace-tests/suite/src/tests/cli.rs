@@ -242,9 +242,8 @@ fn sets(on: Type) -> Result<()> {
     check::equal(all(&map)?, vec![(net("10.0.0.0/8"), 1)], "what is left")
 }
 
-/// The map's BTF says that values are structures of integers.
-fn fields(on: Type) -> Result<()> {
-    let pin = Pin::new("cli_fields");
+/// A pinned map with `struct { u64 packets; u32 errors; }` as values, which end in padding.
+pub(super) fn counts(on: Type, pin: &Pin) -> Result<RawMap> {
     let btf = sys::prog::load_btf(&btf_blob::blob())?;
     let shape = Shape { value: 16, ..IPV4 };
     let map = RawMap::create(&MapAttr {
@@ -254,6 +253,13 @@ fn fields(on: Type) -> Result<()> {
         ..maps::attr(on, shape)
     })?;
     sys::obj_pin(map.fd(), pin.path())?;
+    Ok(map)
+}
+
+/// The map's BTF says that values are structures of integers.
+fn fields(on: Type) -> Result<()> {
+    let pin = Pin::new("cli_fields");
+    let map = counts(on, &pin)?;
     let path = text(pin.path())?;
     let prefix = "10.0.0.0/8";
     expect(&["set", path, prefix, "errors=1,packets=7"], 0, "")?;

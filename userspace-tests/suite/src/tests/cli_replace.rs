@@ -1,36 +1,33 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! `lpm` on whole tables: diff, replace, and the swap of a map in an outer one.
+//! `lpm` on whole tables: load, diff, replace, and the swap of a map in an outer one.
 
 use std::{
     fs,
-    os::{
-        fd::AsRawFd,
-        unix::fs::{MetadataExt, PermissionsExt, chown},
-    },
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
 };
 
 use anyhow::{Context, Result};
 use ipnet::Ipv4Net;
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
-use raw_bpf::{RawMap, sys, sys::map::MapAttr};
+use raw_bpf::RawMap;
 use serde_json::json;
 
 use super::{
-    cli::{expect, file, json_lines, lpm, pinned, text},
+    cli::{counts, expect, file, json_lines, lpm, pinned, text},
     library::{Routes, all, net},
     pinning::Pin,
 };
 use crate::{
-    btf_blob, check,
+    check,
     harness::{Test, Type},
-    maps::{self, IPV4, Shape},
     prefix::v4,
 };
 
 pub const TESTS: &[Test] = &[
     Test::both("cli_diffs_and_replaces", replaces),
     Test::both("cli_replace_refuses_what_does_not_fit", does_not_fit),
+    Test::both("cli_load_refuses_what_does_not_fit", load_does_not_fit),
     Test::both("cli_diff_ignores_padding", padding),
     Test::both("cli_swaps_a_whole_table", swaps),
     Test::both(
@@ -118,15 +115,21 @@ fn swaps(on: Type) -> Result<()> {
     check::equal(beyond.status, 3, "there are two places")
 }
 
-/// Adding first would fail half way, and removing first would lose the old entries.
-fn does_not_fit(on: Type) -> Result<()> {
-    let pin = Pin::new("cli_too_small");
-    let map = Routes::builder("too_small")
+/// A pinned map with room for two entries, of which it has one.
+fn half_full(on: Type, name: &str) -> Result<(Pin, Routes)> {
+    let pin = Pin::new(name);
+    let map = Routes::builder(name)
         .map_type(on.map_type())
         .max_entries(2)
         .pin(pin.path())
         .create()?;
     map.insert(&net("10.0.0.0/8"), &1)?;
+    Ok((pin, map))
+}
+
+/// Adding first would fail half way, and removing first would lose the old entries.
+fn does_not_fit(on: Type) -> Result<()> {
+    let (pin, map) = half_full(on, "cli_small")?;
     let wanted = file(
         "cli_too_many.txt",
         "11.0.0.0/8 1\n12.0.0.0/8 1\n13.0.0.0/8 1\n",
@@ -137,18 +140,25 @@ fn does_not_fit(on: Type) -> Result<()> {
     check::equal(all(&map)?, vec![(net("10.0.0.0/8"), 1)], "nothing changed")
 }
 
-/// A pinned map with `struct { u64 packets; u32 errors; }` as values, which end in padding.
-fn counts(on: Type, pin: &Pin) -> Result<RawMap> {
-    let btf = sys::prog::load_btf(&btf_blob::blob())?;
-    let shape = Shape { value: 16, ..IPV4 };
-    let map = RawMap::create(&MapAttr {
-        btf_fd: btf.as_raw_fd() as u32,
-        btf_key_type_id: btf_blob::KEY,
-        btf_value_type_id: btf_blob::COUNTS,
-        ..maps::attr(on, shape)
-    })?;
-    sys::obj_pin(map.fd(), pin.path())?;
-    Ok(map)
+fn load_does_not_fit(on: Type) -> Result<()> {
+    let (pin, map) = half_full(on, "cli_smaller")?;
+    let path = text(pin.path())?;
+    let two_new = file(
+        "cli_two_new.txt",
+        "10.0.0.0/8 2\n11.0.0.0/8 1\n12.0.0.0/8 1\n",
+    )?;
+    let run = lpm(&["load", path, text(&two_new)?])?;
+    check::equal(run.status, 3, &run.err)?;
+    let why = "the file has 2 new entries, the map has room for 1: nothing was loaded";
+    check::holds(run.err.contains(why), &run.err)?;
+    check::equal(all(&map)?, vec![(net("10.0.0.0/8"), 1)], "nothing changed")?;
+    let one_new = file(
+        "cli_one_new.txt",
+        "10.0.0.0/8 2\n11.0.0.0/8 0\n11.0.0.0/8 1\n",
+    )?;
+    expect(&["load", path, text(&one_new)?], 0, "loaded 2 entries\n")?;
+    let want = vec![(net("10.0.0.0/8"), 2), (net("11.0.0.0/8"), 1)];
+    check::equal(all(&map)?, want, "the last line of a prefix counts")
 }
 
 /// A program may leave anything in padding, which text does not show.
