@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Many entries at once: loading, and removal.
 
-use std::{thread, time::Duration};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Error, LpmMap, PrefixKey, Value,
@@ -12,12 +15,44 @@ use crate::{
 
 /// Entries in a batch.
 const BATCH: usize = 4096;
-/// LPM_TRIE's allocator refills its reserve from an interrupt. A batch that
-/// outruns it fails with -ENOMEM although memory is free, on kernels whose
-/// updates from bpf(2) do not wait.
-const REFILL: Duration = Duration::from_millis(1);
-/// After this many refusals without one new entry, memory is really short.
-const REFUSALS: u32 = 2_000;
+
+/// How long calls are repeated that fail, without having changed anything, for a reason that passes.
+///
+/// Without progress for so long, it does not: memory is really short, say.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The time between two of them.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Repeats calls that failed for a reason that passes.
+struct Patience {
+    /// When a call last did anything.
+    progress: Instant,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self {
+            progress: Instant::now(),
+        }
+    }
+
+    /// After a call that failed, having done something before that or not: whether to repeat it.
+    /// Sleeps first.
+    fn repeat(&mut self, error: &io::Error, progress: bool) -> bool {
+        if progress {
+            self.progress = Instant::now();
+        }
+        // LPM_TRIE's allocator refills its reserve from an interrupt. On kernels whose updates from
+        // bpf(2) do not wait, a batch that outruns it fails with ENOMEM although memory is free.
+        // The lock of a map times out if the virtual CPU of its owner does not run.
+        let passes = is(error, libc::ENOMEM) || is(error, libc::ETIMEDOUT);
+        let repeat = passes && self.progress.elapsed() < PATIENCE;
+        if repeat {
+            thread::sleep(PAUSE);
+        }
+        repeat
+    }
+}
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// Adds all entries or replaces their values, thousands per call; returns how many. On an error
@@ -62,7 +97,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     fn insert_packed(&self, keys: &[u8], values: &[u8], done: &mut u64) -> Result<(), Error> {
         let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
         let count = keys.len() / key_size;
-        let (mut at, mut refusals) = (0, 0);
+        let (mut at, mut patience) = (0, Patience::new());
         while at < count {
             let rest = &keys[at * key_size..];
             let batch = self
@@ -72,14 +107,12 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
             at += accepted;
             *done += accepted as u64;
             let Err(error) = batch.result else { break };
-            refusals = if accepted == 0 { refusals + 1 } else { 1 };
-            if !is(&error, libc::ENOMEM) || refusals > REFUSALS {
+            if !patience.repeat(&error, accepted > 0) {
                 return Err(Error::Batch {
                     done: *done,
                     source: Box::new(Error::call("add the next entry")(error)),
                 });
             }
-            thread::sleep(REFILL);
         }
         Ok(())
     }
@@ -110,6 +143,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
         let (key_size, value_size) = (self.elements.key_size(), self.elements.value_size());
         let mut drained: Vec<(Vec<u8>, Vec<u8>)> = vec![];
         let mut cursor: Option<Vec<u8>> = None;
+        let mut patience = Patience::new();
         let (mut keys, mut values) = (vec![0; BATCH * key_size], vec![0; BATCH * value_size]);
         let result = loop {
             let mut next = vec![0; self.elements.cursor_size()];
@@ -121,12 +155,14 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
                 &mut next,
             );
             let found = keys.chunks(key_size).zip(values.chunks(value_size));
-            let found = found.take(batch.count as usize);
+            let taken = accepted(&batch, BATCH).min(batch.count as usize);
+            let found = found.take(taken);
             drained.extend(found.map(|(key, value)| (key.to_vec(), value.to_vec())));
             match batch.result {
                 Ok(()) => cursor = Some(next),
                 Err(error) if is(&error, libc::ENOENT) => break Ok(()),
                 Err(error) if is(&error, ENOTSUPP) => return self.drain_slowly(),
+                Err(error) if patience.repeat(&error, taken > 0) => {}
                 Err(error) => break Err(Error::call("take entries out of the map")(error)),
             }
         };
@@ -155,15 +191,11 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
     /// Restores entries after an error, which is the one to report.
     fn put_back(&self, entries: &[(Vec<u8>, Vec<u8>)]) {
         const BPF_NOEXIST: u64 = 1;
-        let mut refusals = 0;
+        let mut patience = Patience::new();
         for (key, value) in entries {
-            while let Err(error) = self.elements.update(key, value, BPF_NOEXIST) {
-                if !is(&error, libc::ENOMEM) || refusals > REFUSALS {
-                    break;
-                }
-                refusals += 1;
-                thread::sleep(REFILL);
-            }
+            while let Err(error) = self.elements.update(key, value, BPF_NOEXIST)
+                && patience.repeat(&error, false)
+            {}
         }
     }
 
@@ -176,7 +208,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
             keys.extend_from_slice(key.bytes());
         }
         let mut done = 0;
-        let mut rest = &keys[..];
+        let (mut rest, mut patience) = (&keys[..], Patience::new());
         let size = self.elements.key_size();
         while !rest.is_empty() {
             let now = (rest.len() / size).min(BATCH);
@@ -187,6 +219,7 @@ impl<K: PrefixKey, V: Value> LpmMap<K, V> {
                 Ok(()) => {}
                 // Somebody else has removed the next entry.
                 Err(error) if is(&error, libc::ENOENT) => passed += 1,
+                Err(error) if patience.repeat(&error, passed > 0) => {}
                 Err(error) => {
                     let source = Box::new(Error::call("remove the next entry")(error));
                     return Err(Error::Batch { done, source });
@@ -227,5 +260,17 @@ mod tests {
             result: Ok(()),
         };
         assert_eq!(accepted(&all, 10), 10);
+    }
+
+    #[test]
+    fn only_what_passes_is_repeated() {
+        let error = io::Error::from_raw_os_error;
+        let mut patience = Patience::new();
+        assert!(patience.repeat(&error(libc::ENOMEM), false));
+        assert!(patience.repeat(&error(libc::ETIMEDOUT), false));
+        assert!(!patience.repeat(&error(libc::ENOSPC), true));
+        patience.progress -= PATIENCE;
+        assert!(!patience.repeat(&error(libc::ENOMEM), false));
+        assert!(patience.repeat(&error(libc::ENOMEM), true));
     }
 }

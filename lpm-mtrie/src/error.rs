@@ -27,7 +27,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A batch failed after part of it was done.
-    #[error("{done} entries were done, then: {source}")]
+    #[error("{done} entries were done before this error: {source}")]
     Batch {
         /// How many elements were done.
         done: u64,

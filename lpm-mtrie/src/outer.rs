@@ -51,6 +51,7 @@ const HASH_OF_MAPS: u32 = 13;
 #[derive(Debug)]
 pub struct OuterMap<S, K, V> {
     elements: Elements<OwnedFd>,
+    array_len: Option<u32>,
     types: PhantomData<fn(S) -> LpmMap<K, V>>,
 }
 
@@ -106,7 +107,8 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
     /// Uses an open outer map.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, Error> {
         let what = "read the kernel's description of the outer map";
-        let found = info(fd.as_fd()).map_err(Error::call(what))?.type_;
+        let info = info(fd.as_fd()).map_err(Error::call(what))?;
+        let found = info.type_;
         if ![ARRAY_OF_MAPS, HASH_OF_MAPS].contains(&found) {
             return Err(Error::WrongType {
                 found,
@@ -123,6 +125,7 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
             }),
             _ => Ok(Self {
                 elements,
+                array_len: (info.type_ == ARRAY_OF_MAPS).then_some(info.max_entries),
                 types: PhantomData,
             }),
         }
@@ -136,6 +139,11 @@ impl<S: Value, K: PrefixKey, V: Value> OuterMap<S, K, V> {
     /// Bytes of the outer map's own key; 4 for an array.
     pub fn key_size(&self) -> usize {
         self.elements.key_size()
+    }
+
+    /// How many places there are, if it is an array.
+    pub fn array_len(&self) -> Option<u32> {
+        self.array_len
     }
 
     /// The map that is at `slot`. It is opened by its id, which requires CAP_SYS_ADMIN; it may be
