@@ -24,7 +24,7 @@ pub struct Cli {
 pub const EXIT_CODES: &str = "\
 Exit status:
   0  found, or done
-  1  no match, nothing to delete, or a difference
+  1  no match, nothing to set or delete, or a difference
   2  wrong usage: options, keys, values, or the lines of a file
   3  a system error: no such map, no permission, a full map
   141  the reader closed the output early, as head does";
@@ -129,7 +129,8 @@ pub enum Command {
         map: String,
         /// The prefix
         prefix: String,
-        /// The value; 0x… for hexadecimal, NAME=N,… if the map's BTF names fields
+        /// The value; 0x… for hexadecimal, unless it has a sign; NAME=N,… if the map's BTF names
+        /// fields
         #[arg(allow_hyphen_values = true, value_name = "VALUE")]
         new_value: String,
         /// Only add: fail if the prefix is there
@@ -226,13 +227,16 @@ pub struct Replace {
     pub map: String,
     #[command(flatten)]
     pub file: File,
-    /// Build a new map like MAP, and put it into this array or hash of maps in one update; a pin
-    /// of MAP moves to it. A map with BTF needs CAP_SYS_ADMIN
+    /// Build a new map like MAP, and put it into this array or hash of maps in one update; if MAP
+    /// is a pin, it then refers to the new map. A map with BTF needs CAP_SYS_ADMIN
     #[arg(long, value_name = "OUTER")]
     pub swap: Option<String>,
     /// Key in OUTER: the index in an array, or the numeric key in a hash
     #[arg(long, value_name = "N", default_value_t = 0, requires = "swap")]
     pub slot: u64,
+    /// Accept a file without entries, which empties the map
+    #[arg(long)]
+    pub allow_empty: bool,
 }
 
 #[derive(Debug, Args)]

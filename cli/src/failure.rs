@@ -9,7 +9,7 @@ use lpm_mtrie::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Found,
-    /// No match, nothing to delete, or a difference.
+    /// No match, nothing to set or delete, or a difference.
     NotFound,
 }
 

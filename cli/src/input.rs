@@ -4,7 +4,11 @@
 //! All lines are read before anything is done with them, and all wrong lines are reported with
 //! their numbers.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 use lpm_mtrie::{BytePrefix, Bytes};
 use serde_json::Value as Json;
@@ -25,12 +29,20 @@ pub fn read(file: &File, style: &Style, data_size: usize) -> Result<Vec<Entry>> 
     } else {
         file.path.display().to_string()
     };
-    let text = if file.path == Path::new("-") {
-        io::read_to_string(io::stdin())
+    let bytes = if file.path == Path::new("-") {
+        let mut bytes = vec![];
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        fs::read_to_string(&file.path)
+        fs::read(&file.path)
     };
-    let text = text.map_err(|error| Failure::System(format!("cannot read {name}: {error}")))?;
+    let bytes = bytes.map_err(|error| Failure::System(format!("cannot read {name}: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        Failure::Usage(format!(
+            "{name}: line {line} is not UTF-8, nothing was done"
+        ))
+    })?;
     let format = file.format.unwrap_or_else(|| guess(&file.path, &text));
     let other = file.mixed.then(|| style.key.other_family()).flatten();
     let other = other.map(|key| Style {
@@ -44,7 +56,7 @@ pub fn read(file: &File, style: &Style, data_size: usize) -> Result<Vec<Entry>> 
             more => format!("\n… and {more} more"),
         };
         Failure::Usage(format!(
-            "{name}: {} lines are wrong, nothing was done\n{}{more}",
+            "{name}: nothing was done; wrong lines: {}\n{}{more}",
             wrong.len(),
             shown.join("\n")
         ))
@@ -115,12 +127,19 @@ fn fits(entry: Entry, data_size: usize) -> Result<Entry> {
     Ok(entry)
 }
 
-/// `prefix value`; a prefix may have spaces in it, a value has none.
+/// `prefix value`, and perhaps a comment; a prefix may have spaces in it, a value has none.
 fn text_line(line: &str, style: &Style) -> Result<Entry> {
+    let line = comment(line).map_or(line, |at| line[..at].trim_end());
     let (prefix, value) = line
         .rsplit_once(char::is_whitespace)
         .ok_or_else(|| Failure::usage(format!("'{line}' is not `prefix value`")))?;
     entry(prefix.trim_end(), value, style)
+}
+
+/// Where a comment begins that follows something: at a `#` after whitespace.
+pub fn comment(line: &str) -> Option<usize> {
+    let mut signs = line.match_indices('#').map(|(at, _)| at);
+    signs.find(|at| line[..*at].ends_with(char::is_whitespace))
 }
 
 /// `prefix,value`; between quotation marks, "" is a quotation mark, and a comma does not separate.
@@ -181,7 +200,7 @@ mod tests {
     fn the_three_formats_say_the_same() {
         let v4 = style(KeyKind::Ipv4);
         let text = parse(
-            "# c\n\n10.0.0.0/8  7\n10.1.2.3\t8\n",
+            "# c\n\n10.0.0.0/8  7\n10.1.2.3\t8 # d # e\n",
             Format::Text,
             &v4,
             4,
@@ -218,6 +237,8 @@ mod tests {
             "a,b",
             "say \"so\"",
             "#x",
+            "a #b",
+            "a#b",
             " y",
             "\n",
             "a\",1",

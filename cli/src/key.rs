@@ -9,6 +9,7 @@ use lpm_mtrie::{BytePrefix, MacPrefix, PrefixKey};
 
 use crate::{
     failure::{Failure, Result},
+    input,
     value::{hex, parse_hex},
 };
 
@@ -136,6 +137,7 @@ fn plain_text(data: &[u8], len: u32) -> Option<String> {
     let plain = !text.is_empty()
         && !text.starts_with("0x")
         && !text.starts_with('#')
+        && input::comment(text).is_none()
         && text.trim() == text
         && !text.contains(char::is_control);
     plain.then(|| text.to_owned())

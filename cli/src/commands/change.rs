@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Changes: create, set, delete.
 
+use libc::{EEXIST, ENOENT};
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, MapType, MapTypeError, Mode};
 use serde_json::json;
 
@@ -86,8 +87,13 @@ pub fn set(
         _ => Mode::Any,
     };
     let value = target.style.parse_value(value)?;
-    target.map.update(&target.key(prefix)?, &value, mode)?;
-    Ok(Outcome::Found)
+    let why = match target.map.update(&target.key(prefix)?, &value, mode) {
+        Err(error) if error.errno() == Some(EEXIST) => "is in the map already",
+        Err(error) if error.errno() == Some(ENOENT) => "is not in the map",
+        result => return Ok(result.map(|()| Outcome::Found)?),
+    };
+    eprintln!("lpm: nothing was set: {prefix} {why}");
+    Ok(Outcome::NotFound)
 }
 
 /// With `subtree`, the number of removed entries is printed.

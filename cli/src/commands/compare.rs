@@ -7,7 +7,7 @@ use lpm_mtrie::{BytePrefix, Bytes};
 use serde_json::json;
 
 use crate::{
-    args::File,
+    args::{File, Replace},
     failure::{Failure, Outcome, Result},
     input,
     output::Output,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Prefixes in the order of their addresses.
-type Table = BTreeMap<BytePrefix, Bytes>;
+pub type Table = BTreeMap<BytePrefix, Bytes>;
 
 /// From an old table to a new one.
 struct Changes {
@@ -43,6 +43,25 @@ impl Changes {
 
     fn is_empty(&self) -> bool {
         self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+
+    /// Makes them in a map that has `held` entries.
+    fn make(&self, target: &Target, held: usize) -> Result<(), lpm_mtrie::Error> {
+        let remove = || {
+            let mut removed = self.removed.iter();
+            removed.try_for_each(|(prefix, _)| target.map.remove(prefix).map(drop))
+        };
+        let room = held + self.added.len() <= target.info.max_entries as usize;
+        if !room {
+            remove()?;
+        }
+        let changed = self.changed.iter().map(|(_, new)| new.clone());
+        let set = changed.chain(self.added.iter().cloned());
+        target.map.insert_all(set)?;
+        if room {
+            remove()?;
+        }
+        Ok(())
     }
 
     fn print(&self, style: &Style, out: &mut Output) -> Result<()> {
@@ -85,28 +104,42 @@ pub fn diff(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     Ok(Outcome::found_if(changes.is_empty()))
 }
 
-/// Checks first that there is room, since a load that stops half way is neither table.
+/// Checks for room first: a load that stops half way leaves neither the old table nor the new one.
 pub fn load(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
     let new = said_by(file, target)?;
-    let old = held_by(target)?;
-    let added = new
-        .keys()
-        .filter(|prefix| !old.contains_key(*prefix))
-        .count();
-    let room = (target.info.max_entries as usize).saturating_sub(old.len());
+    let (mut held, mut replaced) = (0, 0);
+    for entry in target.map.iter() {
+        held += 1;
+        replaced += usize::from(new.contains_key(&entry?.0));
+    }
+    let added = new.len() - replaced;
+    let room = (target.info.max_entries as usize).saturating_sub(held);
     if added > room {
         return Err(Failure::System(format!(
-            "the file has {added} new entries, the map has room for {room}: nothing was loaded"
+            "the file has {added} new entries, the map has room for {room}: nothing was loaded; \
+             create a larger map, or use lpm replace --swap, which creates one"
         )));
     }
     out.count("loaded", target.map.insert_all(new)?)?;
     Ok(Outcome::Found)
 }
 
+/// The table that replaces the one of a map.
+pub fn replacement(replace: &Replace, target: &Target) -> Result<Table> {
+    let new = said_by(&replace.file, target)?;
+    if new.is_empty() && !replace.allow_empty {
+        return Err(Failure::usage(
+            "the file has no entries: nothing was done; if the map is to be emptied, \
+             pass --allow-empty",
+        ));
+    }
+    Ok(new)
+}
+
 /// Adds before it removes, so that an address that has a match before and after has one all the
 /// time; the other way round if the map has no room for both.
-pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome> {
-    let new = said_by(file, target)?;
+pub fn replace(target: &Target, replace: &Replace, out: &mut Output) -> Result<Outcome> {
+    let new = replacement(replace, target)?;
     let max_entries = target.info.max_entries;
     if new.len() > max_entries as usize {
         return Err(Failure::System(format!(
@@ -117,22 +150,11 @@ pub fn replace(target: &Target, file: &File, out: &mut Output) -> Result<Outcome
     }
     let old = held_by(target)?;
     let changes = Changes::between(&old, &new);
-    let remove = || -> Result<()> {
-        for (prefix, _) in &changes.removed {
-            target.map.remove(prefix)?;
-        }
-        Ok(())
-    };
-    let room = old.len() + changes.added.len() <= max_entries as usize;
-    if !room {
-        remove()?;
-    }
-    let changed = changes.changed.iter().map(|(_, new)| new.clone());
-    let set = changed.chain(changes.added.iter().cloned());
-    target.map.insert_all(set)?;
-    if room {
-        remove()?;
-    }
+    changes.make(target, old.len()).map_err(|error| {
+        Failure::System(format!(
+            "the map has some of the changes, not all: {error}; run the command again"
+        ))
+    })?;
     let (added, changed, removed) = (
         changes.added.len(),
         changes.changed.len(),

@@ -40,7 +40,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Dump { map, format } => show::dump(&open(map)?, *format, &mut out),
         Command::Diff { map, file } => compare::diff(&open(map)?, file, &mut out),
         Command::Replace(replace) => match &replace.swap {
-            None => compare::replace(&open(&replace.map)?, &replace.file, &mut out),
+            None => compare::replace(&open(&replace.map)?, replace, &mut out),
             Some(outer) => swap::swap(&open(&replace.map)?, outer, replace, &mut out),
         },
         Command::Stats { map } => show::stats(&open(map)?, &mut out),

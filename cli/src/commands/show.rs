@@ -8,20 +8,23 @@ use serde_json::json;
 
 use crate::{
     args::Format,
-    failure::{Outcome, Result},
+    failure::{Failure, Outcome, Result},
     output::{Output, Paint, line},
     target::Target,
 };
 
 pub fn dump(target: &Target, format: Option<Format>, out: &mut Output) -> Result<Outcome> {
-    if format == Some(Format::Csv) && !out.json {
+    if out.json && format.is_some_and(|format| format != Format::Json) {
+        return Err(Failure::usage("--json prints JSON; omit it, or --format"));
+    }
+    if format == Some(Format::Csv) {
         out.line("prefix,value")?;
     }
     for entry in target.map.iter() {
         let entry = entry?;
         match format {
-            Some(format) if !out.json => out.line(&line(&entry, format, &target.style))?,
-            _ => out.entry(&entry, &target.style)?,
+            Some(format) => out.line(&line(&entry, format, &target.style))?,
+            None => out.entry(&entry, &target.style)?,
         }
     }
     Ok(Outcome::Found)

@@ -11,10 +11,10 @@ use std::{
 use lpm_mtrie::{BytePrefix, Bytes, LpmMap, OuterMap};
 use serde_json::json;
 
+use super::compare::replacement;
 use crate::{
     args::Replace,
     failure::{Failure, Outcome, Result},
-    input,
     output::Output,
     target::{Spec, Target},
 };
@@ -26,8 +26,17 @@ pub fn swap(target: &Target, outer: &str, replace: &Replace, out: &mut Output) -
         )));
     };
     let outer = OuterMap::<Bytes, BytePrefix, Bytes>::from_pin(path)?;
+    if let Some(len) = outer.array_len()
+        && replace.slot >= u64::from(len)
+    {
+        return Err(Failure::usage(format!(
+            "{} has no slot {}: it is an array of {len}, which --slot counts from 0",
+            path.display(),
+            replace.slot
+        )));
+    }
     let slot = slot(replace.slot, outer.key_size())?;
-    let entries = input::read(&replace.file, &target.style, target.info.data_size)?;
+    let entries = replacement(replace, target)?;
     let needed = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let new = target
         .map

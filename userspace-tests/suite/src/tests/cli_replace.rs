@@ -65,6 +65,17 @@ fn replaces(on: Type) -> Result<()> {
     expect(&["diff", path, wanted], 0, "")?;
     let nothing = "added 0, changed 0, removed 0 entries\n";
     expect(&["replace", path, wanted], 0, nothing)?;
+    let empty = text(&file("cli_empty.txt", "# nothing\n")?)?.to_owned();
+    let run = lpm(&["replace", path, &empty])?;
+    check::equal(run.status, 2, "a list without entries")?;
+    check::equal(map.iter().count(), 3, "they stay")?;
+    let removed = "added 0, changed 0, removed 3 entries\n";
+    expect(&["replace", path, &empty, "--allow-empty"], 0, removed)?;
+    expect(
+        &["replace", path, wanted],
+        0,
+        "added 3, changed 0, removed 0 entries\n",
+    )?;
 
     // A full map: what goes makes room for what comes.
     let full_pin = Pin::new("cli_full");
@@ -112,7 +123,8 @@ fn swaps(on: Type) -> Result<()> {
         "the old one is as it was",
     )?;
     let beyond = lpm(&[&args[..], &["--slot", "2"]].concat())?;
-    check::equal(beyond.status, 3, "there are two places")
+    check::equal(beyond.status, 2, "there are two places")?;
+    check::holds(beyond.err.contains("array of 2"), &beyond.err)
 }
 
 /// A pinned map with room for two entries, of which it has one.
