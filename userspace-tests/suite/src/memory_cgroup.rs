@@ -2,11 +2,11 @@
 //! A cgroup with memory accounting: the memory charged to it, and its limit.
 
 use std::{
-    fs, io, mem,
+    fs, io,
     os::fd::AsFd,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -109,12 +109,17 @@ impl MemoryCgroup {
     /// Waits until the charge is stable; returns all bytes charged, and those of kernel
     /// objects.
     pub fn settled(&self) -> Result<(u64, u64)> {
-        let mut last = self.slab()?;
+        // The kernel may take two seconds to bring the statistics up to date.
+        const STABLE: Duration = Duration::from_millis(2500);
+        let mut last = (self.slab()?, Instant::now());
         wait::until("the charge to settle", || {
-            let before = mem::replace(&mut last, self.slab()?);
-            Ok(last == before)
+            let now = self.slab()?;
+            if now != last.0 {
+                last = (now, Instant::now());
+            }
+            Ok(last.1.elapsed() >= STABLE)
         })?;
-        Ok((self.current()?, last))
+        Ok((self.current()?, last.0))
     }
 
     /// Waits until the charge for kernel objects is down to `slab` again.

@@ -5,12 +5,14 @@
 //! LPM_MTRIE_FILL sets the number of prefixes.
 
 use std::{
+    io,
     os::fd::AsFd,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
+use libc::ETIMEDOUT;
 use lpm_mtrie::Loader;
 use raw_bpf::{
     RawMap,
@@ -54,24 +56,37 @@ fn element(number: u32) -> (Vec<u8>, Vec<u8>) {
 fn by_batches(on: Type) -> Result<()> {
     filled(on, |map, numbers| {
         let batch: Vec<_> = numbers.map(element).collect();
-        let done = map.update_batch(&batch, ANY);
-        let why = format!(
-            "a batch of {}, of which {} were done",
-            batch.len(),
-            done.count
-        );
-        check::ok(done.result, &why)
+        let mut rest = &batch[..];
+        loop {
+            let done = map.update_batch(rest, ANY);
+            if timed_out(&done.result) {
+                rest = &rest[done.count as usize % rest.len()..];
+                continue;
+            }
+            let why = format!(
+                "a batch of {}, of which {} were done",
+                rest.len(),
+                done.count
+            );
+            return check::ok(done.result, &why);
+        }
     })
 }
 
 fn one_by_one(map: &RawMap, mut numbers: std::ops::Range<u32>) -> Result<()> {
     numbers.try_for_each(|number| {
         let (key, value) = element(number);
-        check::ok(
-            map.update(&key, &value, ANY),
-            &format!("the update of prefix {number}"),
-        )
+        let mut result = map.update(&key, &value, ANY);
+        while timed_out(&result) {
+            result = map.update(&key, &value, ANY);
+        }
+        check::ok(result, &format!("the update of prefix {number}"))
     })
+}
+
+/// The virtual CPU whose program has the map's lock did not run for long.
+fn timed_out<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.raw_os_error() == Some(ETIMEDOUT))
 }
 
 /// `write` inserts all prefixes, while programs on all CPUs replace values.

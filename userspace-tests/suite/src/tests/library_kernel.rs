@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use ipnet::Ipv4Net;
-use libc::{EEXIST, ENOENT};
+use libc::{EEXIST, ENOENT, ETIMEDOUT};
 use lpm_mtrie::{Error, Mode, PrefixKey, Value};
 use raw_bpf::RawMap;
 
@@ -180,8 +180,9 @@ fn drains(on: Type) -> Result<()> {
             loop {
                 match map.update(&prefix, value, Mode::Add) {
                     Ok(()) => return Ok(()),
-                    // The previous one is still there: only the other thread removes it.
-                    Err(error) if error.errno() == Some(EEXIST) => {}
+                    // The previous one is still there: only the other thread removes it. Or that
+                    // one has the lock, and its virtual CPU does not run.
+                    Err(error) if matches!(error.errno(), Some(EEXIST | ETIMEDOUT)) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
