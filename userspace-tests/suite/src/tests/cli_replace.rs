@@ -34,7 +34,7 @@ pub const TESTS: &[Test] = &[
         "cli_swap_keeps_btf_and_the_pin_s_rights",
         swap_is_like_the_old_one,
     ),
-    Test::both("cli_swap_that_fails_leaves_no_pin", swap_into_no_slot),
+    Test::both("cli_swap_that_fails_leaves_no_pin", swap_that_fails),
     Test::both("cli_swap_that_cannot_pin_swaps_nothing", swap_without_a_pin),
 ];
 
@@ -236,23 +236,15 @@ fn pins_named(pin: &Path) -> Result<usize> {
     Ok(found.count())
 }
 
-/// The slot does not exist, so the swap fails after the new map is pinned.
-fn swap_into_no_slot(on: Type) -> Result<()> {
+/// The outer map takes maps with other values, so the swap fails after the new map is pinned.
+fn swap_that_fails(on: Type) -> Result<()> {
     let (pin, outer_pin) = (Pin::new("cli_kept"), Pin::new("cli_kept_outer"));
     let map = counts(on, &pin)?;
-    let _outer = outer_of(&map, &outer_pin)?;
+    let other = Routes::builder("other").map_type(on.map_type()).create()?;
+    OuterMap::<u32, Ipv4Net, u64>::array("cli_outer", 1, &other)?.pin(outer_pin.path())?;
     let wanted = file("cli_kept.txt", "10.0.0.0/8 packets=7,errors=1\n")?;
     let (path, outer_path) = (text(pin.path())?, text(outer_pin.path())?);
-    let args = [
-        "replace",
-        path,
-        text(&wanted)?,
-        "--swap",
-        outer_path,
-        "--slot",
-        "5",
-    ];
-    let run = lpm(&args)?;
+    let run = lpm(&["replace", path, text(&wanted)?, "--swap", outer_path])?;
     check::equal(run.status, 3, &run.err)?;
     expect(&["dump", path], 0, "")?;
     check::equal(pins_named(pin.path())?, 1, "no other pin is left")
