@@ -239,7 +239,7 @@ fn pins_named(pin: &Path) -> Result<usize> {
 /// The outer map takes maps with other values, so the swap fails after the new map is pinned.
 fn swap_that_fails(on: Type) -> Result<()> {
     let (pin, outer_pin) = (Pin::new("cli_kept"), Pin::new("cli_kept_outer"));
-    let map = counts(on, &pin)?;
+    counts(on, &pin)?;
     let other = Routes::builder("other").map_type(on.map_type()).create()?;
     OuterMap::<u32, Ipv4Net, u64>::array("cli_outer", 1, &other)?.pin(outer_pin.path())?;
     let wanted = file("cli_kept.txt", "10.0.0.0/8 packets=7,errors=1\n")?;
