@@ -12,6 +12,7 @@ use crate::{
         Blocks, //
     },
     trie::{
+        Disturbed,
         Entry,
         Error as TrieError,
         Geometry,
@@ -120,8 +121,12 @@ impl LpmMtrie {
     #[inline(never)]
     fn find_in_nodes<const N: usize>(&self, prefixlen: u32, data: &[u8; N]) -> Option<NonNull<u8>> {
         in_section(|section| {
-            let found = self.trie.longest_match_sized(section, prefixlen, data)?;
-            Some(found.value_ptr())
+            let found = self.trie.longest_match_sized(section, prefixlen, data);
+            let found = found.unwrap_or_else(|Disturbed| {
+                let key = Prefix::new(self.trie.geometry(), prefixlen, data)?;
+                self.longest_match(section, key)
+            });
+            Some(found?.value_ptr())
         })
     }
 
@@ -140,9 +145,28 @@ impl LpmMtrie {
     #[inline(never)]
     fn find_any(&self, key: Key<'_>) -> Option<NonNull<u8>> {
         self.with_prefix(key, |prefix| {
-            in_section(|section| Some(self.trie.longest_match(section, prefix)?.value_ptr()))
+            in_section(|section| Some(self.longest_match(section, prefix)?.value_ptr()))
         })
         .ok()?
+    }
+
+    /// The longest match of `key`. Not inlined, since most lookups use another one of the trie's.
+    #[inline(never)]
+    fn longest_match<'e>(&'e self, section: &'e TrieReader, key: Prefix<'_>) -> Option<Entry<'e>> {
+        self.undisturbed(|| self.trie.longest_match(section, key))
+    }
+
+    /// What `read` finds. If writers disturb it again and again, they have to wait.
+    #[inline]
+    fn undisturbed<R>(&self, mut read: impl FnMut() -> Result<R, Disturbed>) -> R {
+        let mut found = read();
+        loop {
+            match found {
+                Ok(found) => return found,
+                // Where the lock cannot be taken, who has it waits for this CPU, so nobody writes.
+                Err(Disturbed) => found = self.writers.exclude(&mut read).unwrap_or_else(|_| read()),
+            }
+        }
     }
 }
 
@@ -307,7 +331,7 @@ impl Operations for LpmMtrie {
         let (prefixlen, value) = self
             .with_prefix(key, |prefix| {
                 in_section(|section| {
-                    let found = self.trie.longest_match(section, prefix)?;
+                    let found = self.longest_match(section, prefix)?;
                     Some((found.prefixlen(), found.value_ptr()))
                 })
             })
@@ -340,10 +364,12 @@ impl Operations for LpmMtrie {
     ) -> Result {
         let mut walk = |position: Option<Prefix<'_>>| {
             in_section(|section| {
-                self.trie.walk(section, position, |entry| {
-                    // SAFETY: As in `lookup()`.
-                    let value = unsafe { Value::new(entry.value_ptr(), reader) };
-                    elems.push(value, |key| store_key(entry, key))
+                self.undisturbed(|| {
+                    self.trie.walk(section, position, |entry| {
+                        // SAFETY: As in `lookup()`.
+                        let value = unsafe { Value::new(entry.value_ptr(), reader) };
+                        elems.push(value, |key| store_key(entry, key))
+                    })
                 })
             })
         };
@@ -363,17 +389,20 @@ impl Operations for LpmMtrie {
         next: &mut NewKey<'_>,
         _reader: &Reader,
     ) -> Result {
-        in_section(|section| {
-            let entry = match key {
-                // An invalid key is treated as unknown: iteration restarts.
-                Some(key) => self
-                    .with_prefix(key, |prefix| self.trie.next(section, Some(prefix)))
-                    .unwrap_or_else(|_| self.trie.first(section)),
-                None => self.trie.first(section),
-            };
-            store_key(entry.ok_or(ENOENT)?, next);
-            Ok(())
-        })
+        let mut step = |prefix: Option<Prefix<'_>>| {
+            in_section(|section| {
+                let entry = self.undisturbed(|| self.trie.next(section, prefix));
+                store_key(entry.ok_or(ENOENT)?, next);
+                Ok(())
+            })
+        };
+        match key {
+            // An invalid key is treated as unknown: iteration restarts.
+            Some(key) => self
+                .with_prefix(key, |prefix| step(Some(prefix)))
+                .unwrap_or_else(|_| step(None)),
+            None => step(None),
+        }
     }
 
     fn check_btf(&self, _map: &RawMap, key: BtfType<'_>, _value: BtfType<'_>) -> Result {

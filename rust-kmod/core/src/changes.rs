@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-//! A count of changes, which tells a lookup whether what it saw was all there at one moment.
+//! A count of changes, which tells a lookup whether what it saw was all there at one moment; and
+//! what becomes of readers whom the writer disturbs.
 //!
 //! A lookup reads several words, and updates may happen in between. If it ends at a leaf that
 //! covers the key, nothing else is needed: while that leaf was where it was found, the key had no
 //! longer match. Otherwise its answer combines what it did not find below with what it found above.
-//! Then the count must not have changed since the start, or the lookup starts again.
+//! Then the count must not have changed since the start, or the lookup makes another pass.
 //!
 //! The writer counts a change before it makes it. So a lookup that began before the change was
 //! counted and sees any part of it also sees the new count at its end. If the count is the same at
@@ -14,17 +15,38 @@
 //! others, so what the lookup found was the longest match before or after that moment.
 //!
 //! The count is never "odd": a lookup that interrupts the writer, as in an NMI, finds the same
-//! count at both ends. A lookup starts again only if a writer counted a change meanwhile, and a
-//! bounded number of times ([`PASSES`]), since it may run in an interrupt.
+//! count at both ends. A pass is disturbed only if a writer counted a change meanwhile. An update
+//! takes as long as a pass through a dozen nodes or more, so only a key of many bytes can be
+//! disturbed again and again, while another CPU does nothing but updates. A reader may run in an
+//! interrupt, so it gives up after a few passes, and its caller has to keep writers out.
 
 use super::sync::{fence, AtomicU64, Ordering};
-use core::ops::ControlFlow;
 
-/// How many passes a lookup makes if a prefix is inserted or removed during each of them.
+/// A reader was disturbed in each of its passes, and found nothing that it could vouch for.
 ///
-/// An update takes as long as a pass through a dozen nodes or more. So only a key of many bytes can
-/// get there, while another CPU does nothing but updates.
-pub(super) const PASSES: u32 = 64;
+/// Read again while there is no writer: that does not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disturbed;
+
+/// How many passes a reader makes.
+#[cfg(not(loom))]
+const PASSES: u32 = 8;
+/// One, so that models with few updates have readers who give up.
+#[cfg(loom)]
+const PASSES: u32 = 1;
+
+/// The result of the first of a few passes that was not disturbed.
+#[inline]
+pub(super) fn undisturbed<T>(
+    mut pass: impl FnMut() -> Result<T, Disturbed>,
+) -> Result<T, Disturbed> {
+    for _ in 1..PASSES {
+        if let Ok(found) = pass() {
+            return Ok(found);
+        }
+    }
+    pass()
+}
 
 /// The number of changes that were begun.
 ///
@@ -71,20 +93,6 @@ impl Changes {
     pub(super) fn now(&self) -> u64 {
         // Acquire: partner of the Release in `begin`.
         self.count.load(Ordering::Acquire)
-    }
-
-    /// The result of the first `pass` that breaks, or that continues without a change meanwhile; of
-    /// the last one after [`PASSES`].
-    pub(super) fn settle<T>(&self, mut pass: impl FnMut() -> ControlFlow<T, T>) -> T {
-        for _ in 1..PASSES {
-            let count = self.now();
-            match pass() {
-                ControlFlow::Continue(_) if !self.stand_at(count) => {}
-                ControlFlow::Break(found) | ControlFlow::Continue(found) => return found,
-            }
-        }
-        let (ControlFlow::Break(found) | ControlFlow::Continue(found)) = pass();
-        found
     }
 
     /// Whether no change was begun since the count was `start`, as far as the caller has seen.

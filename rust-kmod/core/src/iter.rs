@@ -3,6 +3,7 @@
 //! shorter ones that cover them, and the 0-branch before the 1-branch.
 
 use super::{
+    changes::{undisturbed, Disturbed},
     descent::{Descent, End},
     entry::{Entry, EntryRef},
     node::{Link, NodeRef},
@@ -18,13 +19,9 @@ const TRAIL: usize = 8;
 #[cfg(loom)]
 const TRAIL: usize = 1;
 
-/// The writer has changed the way while it was walked: a subtree had an entry when it was found,
-/// and none when it was entered, or what follows is not where it was. The step is retried; some
-/// call always makes progress.
-struct Changed;
-
-/// What comes next.
-type Step<'a> = Result<Option<EntryRef<'a>>, Changed>;
+/// What comes next. [`Disturbed`] if the writer changed the way while it was walked: a subtree had
+/// an entry when it was found, and none when it was entered, or what follows is not where it was.
+type Step<'a> = Result<Option<EntryRef<'a>>, Disturbed>;
 
 /// The lowest nodes on the way to where a walk stands, each with the number of the item that leads
 /// there.
@@ -67,27 +64,26 @@ impl<'a> Trail<'a> {
 }
 
 impl Trie {
-    /// The first entry.
-    pub fn first<'e>(&'e self, reader: &'e Reader) -> Option<Entry<'e>> {
-        self.next(reader, None)
-    }
-
     /// The entry after the one of exactly `prefix`, or the first one if there is no such entry or
     /// `prefix` is `None`.
     ///
     /// One descent, no allocation; `prefix` need not come from a walk.
+    ///
+    /// # Errors
+    ///
+    /// [`Disturbed`] if writers changed what was read in each of a few passes.
     #[inline]
-    pub fn next<'e>(&'e self, reader: &'e Reader, prefix: Option<Prefix<'_>>) -> Option<Entry<'e>> {
+    pub fn next<'e>(
+        &'e self,
+        reader: &'e Reader,
+        prefix: Option<Prefix<'_>>,
+    ) -> Result<Option<Entry<'e>>, Disturbed> {
         let _ = reader;
-        loop {
-            let step = match prefix {
-                Some(prefix) => self.step_after(prefix.prefixlen(), prefix.data()),
-                None => self.step_first(),
-            };
-            if let Ok(entry) = step {
-                return Some(Entry::new(entry?, &self.geometry));
-            }
-        }
+        let entry = undisturbed(|| match prefix {
+            Some(prefix) => self.step_after(prefix.prefixlen(), prefix.data()),
+            None => self.step_first(),
+        })?;
+        Ok(entry.map(|entry| Entry::new(entry, &self.geometry)))
     }
 
     /// Calls `visit` with the entries that follow `position` in order, the first ones if it is
@@ -95,33 +91,36 @@ impl Trie {
     ///
     /// It may return earlier, but visits an entry if there is one: to continue, walk from the
     /// prefix of the last one. One descent for many entries, no allocation.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next); nothing was visited then.
     pub fn walk<'e>(
         &'e self,
         reader: &'e Reader,
         position: Option<Prefix<'_>>,
         mut visit: impl FnMut(Entry<'e>) -> bool,
-    ) {
+    ) -> Result<(), Disturbed> {
         let _ = reader;
-        let (mut trail, mut next) = loop {
+        let (mut trail, mut next) = undisturbed(|| {
             let mut trail = Trail::new();
-            let step = match position {
+            let entry = match position {
                 Some(position) => self.walk_to(position, &mut trail),
                 None if self.root.acquire().is_vacant() => Ok(None),
                 None => leftmost(&self.root, |node, number| trail.push(node, number)),
-            };
-            if let Ok(entry) = step {
-                break (trail, entry);
-            }
-        };
+            }?;
+            Ok((trail, entry))
+        })?;
         while let Some(entry) = next {
             if !visit(Entry::new(entry, &self.geometry)) {
-                return;
+                break;
             }
             next = trail.advance().and_then(|slot| {
                 let entry = leftmost(slot, |node, number| trail.push(node, number));
                 entry.unwrap_or(None)
             });
         }
+        Ok(())
     }
 
     fn step_first(&self) -> Step<'_> {
@@ -162,7 +161,7 @@ impl Trie {
                 return Ok(Some(leaf))
             }
             End::Outside { node, .. } if descent.leads_past(&self.geometry, position) => {
-                let (number, slot) = node.following(0).ok_or(Changed)?;
+                let (number, slot) = node.following(0).ok_or(Disturbed)?;
                 trail.push(node, number);
                 Some(slot)
             }
@@ -185,7 +184,7 @@ impl Trie {
         &'a self,
         prefix: Prefix<'_>,
         trail: &Trail<'a>,
-    ) -> Result<Option<&'a Slot>, Changed> {
+    ) -> Result<Option<&'a Slot>, Disturbed> {
         if trail.depth == 0 {
             return Ok(None);
         }
@@ -196,7 +195,7 @@ impl Trie {
         });
         // The nodes that were remembered may be gone, and what followed them in their place.
         if descent.leads_past(&self.geometry, prefix) {
-            return Err(Changed);
+            return Err(Disturbed);
         }
         Ok(next)
     }
@@ -231,10 +230,10 @@ impl Descent<'_> {
 fn leftmost<'a>(mut slot: &'a Slot, mut note: impl FnMut(NodeRef<'a>, u32)) -> Step<'a> {
     loop {
         match slot.below() {
-            Link::Vacant => return Err(Changed),
+            Link::Vacant => return Err(Disturbed),
             Link::Entry(entry, _) => return Ok(Some(entry)),
             Link::Node(node) => {
-                let (number, below) = node.following(0).ok_or(Changed)?;
+                let (number, below) = node.following(0).ok_or(Disturbed)?;
                 note(node, number);
                 slot = below;
             }

@@ -28,14 +28,15 @@
 //! readers who are in it finish.
 //!
 //! * A lookup returns the longest match that its key had at some moment during the call, whatever
-//!   updates run meanwhile: it is linearizable for each key. `changes.rs` explains this, and the
-//!   one exception.
+//!   updates run meanwhile: it is linearizable for each key. `changes.rs` explains this.
 //! * A step of a walk returns entries that were present during the call and follow the given
 //!   position, which need not have an entry; it skips no entry that is present during the whole
 //!   call. So a walk visits everything that is present from its first step to its last. Entries
 //!   that come or go meanwhile may be visited or not.
 //! * [`Trie::next`] does the same from a prefix that is present; if it was removed, it starts again
 //!   at the first entry, as LPM_TRIE does.
+//! * A reader whom the writer disturbs again and again gives up, and reads again while there is no
+//!   writer: [`Disturbed`].
 //!
 //! This source is compiled twice: as the crate `lpm-mtrie-core`, and as a module of the kernel
 //! module. It needs neither the alloc crate nor the kernel crate, does not panic, does not recurse,
@@ -82,6 +83,7 @@ mod tests;
 mod tidy;
 
 pub use self::{
+    changes::Disturbed,
     entry::{Entry, NewEntry},
     insert::{Mode, Outcome, Position},
     memory::{Memory, MAX_NODES},

@@ -9,48 +9,65 @@
 //! is ever considered.
 
 use super::{
+    changes::{undisturbed, Disturbed},
     entry::{Entry, EntryRef},
     node::Link,
     prefix::{Geometry, Prefix},
     slot::{Raw, Slot, Target},
     Reader, Trie,
 };
-use core::ops::ControlFlow;
+
+/// What a lookup found, if it was not disturbed.
+type Found<'a> = Result<Option<EntryRef<'a>>, Disturbed>;
 
 impl Trie {
     /// The entry with the longest prefix that covers `key`, no longer than the key itself: the one
     /// that was the longest at some moment during the call.
     ///
-    /// Any context. Constant stack, no allocation, no lock. The number of steps of a pass is
-    /// bounded by the key's bytes. It is repeated if a writer inserted or removed a prefix
-    /// meanwhile, up to [`PASSES`](super::changes::PASSES) times. If all of them were disturbed,
-    /// the last one counts: what it found was in the table during the call, but need not have been
-    /// the longest.
+    /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
+    /// key's bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Disturbed`] if writers inserted or removed prefixes during each of a few passes.
     #[inline]
-    pub fn longest_match<'e>(&'e self, reader: &'e Reader, key: Prefix<'_>) -> Option<Entry<'e>> {
+    pub fn longest_match<'e>(
+        &'e self,
+        reader: &'e Reader,
+        key: Prefix<'_>,
+    ) -> Result<Option<Entry<'e>>, Disturbed> {
         let _ = reader;
         if key.data().len() != self.geometry.data_size() {
-            return None;
+            return Ok(None);
         }
         // A copy, so that the compiler knows that it does not change.
         let geometry = self.geometry;
         let entry = self.descend_for(&geometry, key)?;
-        Some(Entry::new(entry, &self.geometry))
+        Ok(entry.map(|entry| Entry::new(entry, &self.geometry)))
     }
 
     /// As [`longest_match`](Self::longest_match), but faster, for callers who know the size of
     /// keys: if `data` is not of the geometry's size, nothing is found.
+    ///
+    /// # Errors
+    ///
+    /// As [`longest_match`](Self::longest_match).
     #[inline(always)]
     pub fn longest_match_sized<'e, const N: usize>(
         &'e self,
         reader: &'e Reader,
         prefixlen: u32,
         data: &[u8; N],
-    ) -> Option<Entry<'e>> {
+    ) -> Result<Option<Entry<'e>>, Disturbed> {
         let _ = reader;
-        let geometry = self.geometry.sized::<N>()?;
-        let entry = self.descend_for(&geometry, Prefix::new(&geometry, prefixlen, data)?)?;
-        Some(Entry::new(entry, &self.geometry))
+        let Some(geometry) = self.geometry.sized::<N>() else {
+            return Ok(None);
+        };
+        let Some(key) = Prefix::new(&geometry, prefixlen, data) else {
+            return Ok(None);
+        };
+        let entry = self.descend_for(&geometry, key)?;
+        Ok(entry.map(|entry| Entry::new(entry, &self.geometry)))
     }
 
     /// The longest match in a trie of at most one entry, and so without nodes; `None` if there are
@@ -81,7 +98,7 @@ impl Trie {
     }
 
     #[inline(always)]
-    fn descend_for<'e>(&'e self, geometry: &Geometry, key: Prefix<'_>) -> Option<EntryRef<'e>> {
+    fn descend_for<'e>(&'e self, geometry: &Geometry, key: Prefix<'_>) -> Found<'e> {
         let count = self.changes.now();
         let (mut raw, mut start) = (self.root.acquire(), 0);
         // The last node on the way whose internal prefixes cover the key, and its byte of the key.
@@ -91,7 +108,7 @@ impl Trie {
             let node = match unsafe { Link::to(raw) } {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(geometry, key, start) => {
-                    return Some(leaf)
+                    return Ok(Some(leaf))
                 }
                 _ => break None,
             };
@@ -124,7 +141,7 @@ impl Trie {
             _ => found,
         };
         if self.changes.stand_at(count) {
-            found
+            Ok(found)
         } else {
             self.look_again(key)
         }
@@ -134,19 +151,16 @@ impl Trie {
     ///
     /// For lookups during which one was, and for keys that end within a node.
     #[cold]
-    fn look_again(&self, key: Prefix<'_>) -> Option<EntryRef<'_>> {
-        self.changes.settle(|| self.descend_testing(key))
+    fn look_again(&self, key: Prefix<'_>) -> Found<'_> {
+        undisturbed(|| self.descend_testing(key))
     }
 
-    /// The longest match, in one pass. It ends at a leaf (no match is longer), or continues, if a
-    /// prefix was inserted or removed meanwhile, with an internal prefix or nothing.
+    /// The longest match, in one pass.
     ///
     /// The same words determine the result as in [`descend_for`](Self::descend_for), so that a
     /// lookup that ends here and one that ends there agree on the order of changes.
-    fn descend_testing(
-        &self,
-        key: Prefix<'_>,
-    ) -> ControlFlow<Option<EntryRef<'_>>, Option<EntryRef<'_>>> {
+    fn descend_testing(&self, key: Prefix<'_>) -> Found<'_> {
+        let count = self.changes.now();
         let (mut raw, mut start) = (self.root.acquire(), 0);
         let mut best = None;
         loop {
@@ -155,7 +169,7 @@ impl Trie {
             let node = match unsafe { Link::to(raw) } {
                 Link::Node(node) => node,
                 Link::Entry(leaf, exact) if exact || leaf.covers(&self.geometry, key, start) => {
-                    return ControlFlow::Break(Some(leaf))
+                    return Ok(Some(leaf))
                 }
                 _ => break,
             };
@@ -179,6 +193,10 @@ impl Trie {
             }
             start = depth + 1;
         }
-        ControlFlow::Continue(best)
+        if self.changes.stand_at(count) {
+            Ok(best)
+        } else {
+            Err(Disturbed)
+        }
     }
 }

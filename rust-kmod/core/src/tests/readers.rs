@@ -7,9 +7,18 @@ use super::{
     heap::Heap,
     model::{order, Row},
 };
-use crate::{Memory, Mode, NewEntry, Prefix, Reader, Trie};
+use crate::{Disturbed, Memory, Mode, NewEntry, Prefix, Reader, Trie};
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::{thread, vec::Vec};
+
+/// Reads until nothing disturbs it. The kernel would keep writers out.
+fn again<T>(mut read: impl FnMut() -> Result<T, Disturbed>) -> T {
+    loop {
+        if let Ok(found) = read() {
+            return found;
+        }
+    }
+}
 
 /// Inserts a prefix with its length and data for a value.
 fn put(trie: &Trie, heap: &mut Heap, len: u32, data: [u8; 4]) {
@@ -72,8 +81,7 @@ fn look_during(
                 let prefix = Prefix::new(&geometry, 32, &KEY).expect("valid");
                 // Acquire: partner of the Release below.
                 while !done.load(Ordering::Acquire) {
-                    let found = trie
-                        .longest_match(&reader, prefix)
+                    let found = again(|| trie.longest_match(&reader, prefix))
                         .map(|entry| entry.prefixlen());
                     assert!(
                         allowed.contains(&found),
@@ -167,8 +175,7 @@ fn what_stays_is_always_found() {
     read_during_churn(&staying, prefix, |trie, reader, i| {
         let key = [10, i % 8, i / 2, i];
         let prefix = Prefix::new(trie.geometry(), 32, &key).expect("valid");
-        let found = trie
-            .longest_match(reader, prefix)
+        let found = again(|| trie.longest_match(reader, prefix))
             .map(|entry| row(&entry, 4))
             .expect("a /16 covers it");
         let value = u64::from(found.prefixlen) << 32
@@ -178,7 +185,7 @@ fn what_stays_is_always_found() {
             found.prefixlen >= 16 && found.data[..2] == key[..2],
             "and covers the key: {found:?}"
         );
-        let next = trie.next(reader, Some(prefix)).map(|entry| row(&entry, 4));
+        let next = again(|| trie.next(reader, Some(prefix))).map(|entry| row(&entry, 4));
         assert!(
             next.is_some(),
             "a key that is unknown, or never the last one, has a successor"
@@ -201,9 +208,11 @@ fn a_walk_visits_what_stays_once_and_in_order() {
             let position = last
                 .as_ref()
                 .map(|row| Prefix::new(trie.geometry(), row.prefixlen, &row.data).expect("valid"));
-            trie.walk(reader, position, |entry| {
-                rows.push(row(&entry, 4));
-                rows.len() - before < chunk
+            again(|| {
+                trie.walk(reader, position, |entry| {
+                    rows.push(row(&entry, 4));
+                    rows.len() - before < chunk
+                })
             });
             if rows.len() == before {
                 break;

@@ -8,7 +8,7 @@
 //! readers of that time have left. So loom reports an error if the slots' Release and Acquire do
 //! not order these accesses, or if a block can be reached after its retirement. The properties:
 //! what is always in the table is always found; what is found covers the key and was in the table;
-//! a step of a walk ends; no block leaks.
+//! a step of a walk ends; a reader who gives up succeeds while there is no writer; no block leaks.
 #![cfg(loom)]
 
 mod sequences;
@@ -16,6 +16,7 @@ mod world;
 
 use loom::{model::Builder, thread};
 use lpm_mtrie_core::{Prefix, Reader};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use world::{geometry, Row, World};
 
 /// Explores what `run` does: everything that threads can see of each other, with a bounded number
@@ -112,6 +113,28 @@ fn a_removed_entry_uncovers_the_shorter_one() {
 }
 
 #[test]
+fn a_reader_that_gives_up_is_not_disturbed_without_the_writer() {
+    static GAVE_UP: AtomicBool = AtomicBool::new(false);
+    race(
+        &[(9, [10, 0, 0, 0])],
+        &[],
+        |world, reader| {
+            let found = world.longest_match(reader, [10, 0x50, 1, 1]);
+            assert!(matches!(found, Some(9 | 10)), "one is there: {found:?}");
+            GAVE_UP.fetch_or(world.gave_up.load(Relaxed), Relaxed);
+        },
+        |world| {
+            world.insert((10, [10, 0x40, 0, 0]), 1);
+            world.remove((9, [10, 0, 0, 0]));
+        },
+    );
+    assert!(
+        GAVE_UP.load(Relaxed),
+        "in some order, an update disturbs each pass"
+    );
+}
+
+#[test]
 fn a_split_path_is_never_interrupted() {
     race(
         &[(8, [0, 0, 0, 0]), (32, [9, 9, 9, 1]), (32, [9, 9, 9, 2])],
@@ -152,10 +175,7 @@ fn vacant_slots_are_passed_over() {
             );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 16, &[10, 200, 0, 0]).expect("valid");
-            let next = world
-                .trie
-                .next(reader, Some(after))
-                .map(|entry| entry.prefixlen());
+            let next = world.next(reader, after).map(|entry| entry.prefixlen());
             assert_eq!(next, Some(8), "the walk continues");
         },
         |world| {
@@ -177,9 +197,11 @@ fn a_walk_from_an_absent_position_does_not_go_back() {
             let geometry = geometry();
             let position = Prefix::new(&geometry, 24, &[10, 2, 5, 0]).expect("valid");
             let mut first = None;
-            world.trie.walk(reader, Some(position), |entry| {
-                first = Some((entry.prefixlen(), entry.data().nth(2)));
-                false
+            world.undisturbed(|| {
+                world.trie.walk(reader, Some(position), |entry| {
+                    first = Some((entry.prefixlen(), entry.data().nth(2)));
+                    false
+                })
             });
             assert!(
                 matches!(first, Some((16, Some(0)) | (24, Some(9)))),
@@ -209,12 +231,14 @@ fn a_walk_finds_what_follows_in_a_forgotten_node() {
             let geometry = geometry();
             let last = Prefix::new(&geometry, 16, &[10, 2, 0, 0]).expect("valid");
             let mut next = None;
-            world.trie.walk(reader, Some(last), |entry| {
-                next = entry.data().next();
-                false
+            world.undisturbed(|| {
+                world.trie.walk(reader, Some(last), |entry| {
+                    next = entry.data().next();
+                    false
+                })
             });
             assert_eq!(next, Some(20), "it stays");
-            let next = world.trie.next(reader, Some(last));
+            let next = world.next(reader, last);
             let next = next.and_then(|entry| entry.data().next());
             assert_eq!(next, Some(20), "it stays, and all before it are gone");
         },
@@ -244,7 +268,7 @@ fn readers_in_an_unlinked_chain_of_nodes_finish() {
             );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 32, &[10, 1, 2, 3]).expect("valid");
-            let next = world.trie.next(reader, Some(after));
+            let next = world.next(reader, after);
             let next = next.map(|entry| entry.prefixlen());
             assert!(matches!(next, None | Some(8 | 16 | 32)), "a walk ends");
         },
@@ -367,7 +391,7 @@ fn walk_past(world: &World, reader: &Reader) {
     );
     let geometry = geometry();
     let after = Prefix::new(&geometry, 16, &[10, 1, 0, 0]).expect("valid");
-    let next = world.trie.next(reader, Some(after));
+    let next = world.next(reader, after);
     let next = next.and_then(|entry| entry.data().nth(1));
     assert!(
         matches!(next, Some(2 | 4 | 200)),
@@ -404,7 +428,7 @@ fn a_walk_passes_the_changing_last_child_of_a_full_node() {
             );
             let geometry = geometry();
             let after = Prefix::new(&geometry, 16, &[10, 200, 0, 0]).expect("valid");
-            let next = world.trie.next(reader, Some(after));
+            let next = world.next(reader, after);
             let next = next.and_then(|entry| entry.data().nth(1));
             assert!(
                 matches!(next, Some(255 | 0)),

@@ -9,12 +9,15 @@ use loom::{
     },
     thread,
 };
-use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
+use lpm_mtrie_core::{Disturbed, Entry, Geometry, Memory, Mode, NewEntry, Prefix, Reader, Trie};
 use std::{
     alloc::{alloc, dealloc, Layout},
     collections::HashMap,
     ptr::NonNull,
-    sync::Arc,
+    sync::{
+        atomic::{AtomicBool, Ordering::Relaxed},
+        Arc,
+    },
 };
 
 const DATA: u16 = 4;
@@ -83,6 +86,8 @@ pub struct World {
     cells: Vec<UnsafeCell<u64>>,
     readers: AtomicUsize,
     heap: Mutex<Heap>,
+    /// Whether a reader gave up. Not a part of the model.
+    pub gave_up: AtomicBool,
 }
 
 // SAFETY: the cells are accessed as the trie's entries are, which is what loom checks here.
@@ -103,6 +108,7 @@ impl World {
             cells: (0..CELLS).map(|_| UnsafeCell::new(GONE)).collect(),
             readers: AtomicUsize::new(0),
             heap: Mutex::new(Heap::default()),
+            gave_up: AtomicBool::new(false),
         };
         for (i, row) in rows.iter().enumerate() {
             world.insert(*row, i);
@@ -188,6 +194,20 @@ impl World {
         }
     }
 
+    /// What `read` finds; if the writer disturbs it again and again, while there is no writer.
+    pub fn undisturbed<T>(&self, mut read: impl FnMut() -> Result<T, Disturbed>) -> T {
+        read().unwrap_or_else(|Disturbed| {
+            self.gave_up.store(true, Relaxed);
+            let _no_writer = self.heap.lock().expect("no panic holds it");
+            read().expect("nobody disturbs it")
+        })
+    }
+
+    /// The entry after that of `prefix`.
+    pub fn next<'e>(&'e self, reader: &'e Reader, prefix: Prefix<'_>) -> Option<Entry<'e>> {
+        self.undisturbed(|| self.trie.next(reader, Some(prefix)))
+    }
+
     /// The prefixlen of the longest match, checked against the cell's content.
     pub fn longest_match(&self, reader: &Reader, key: [u8; 4]) -> Option<u32> {
         self.longest_match_of(reader, (32, key))
@@ -197,7 +217,7 @@ impl World {
     pub fn longest_match_of(&self, reader: &Reader, (len, data): Row) -> Option<u32> {
         let geometry = geometry();
         let key = Prefix::new(&geometry, len, &data).expect("valid");
-        let entry = self.trie.longest_match(reader, key)?;
+        let entry = self.undisturbed(|| self.trie.longest_match(reader, key))?;
         // SAFETY: written before the insertion and not since; dead blocks stay readable.
         let cell = unsafe { entry.value_ptr().cast::<u64>().read() } as usize;
         // SAFETY: the section keeps the entry and with it the cell.
