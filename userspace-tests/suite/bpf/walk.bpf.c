@@ -64,6 +64,26 @@ int visit_with_flags(struct __sk_buff *skb)
 	return bpf_for_each_map_elem(&lpm, look, &walk, 1) == -EINVAL;
 }
 
+struct keep {
+	const struct key *key;
+};
+
+static long keep(void *map, const struct key *key, __u64 *value, struct keep *keep)
+{
+	keep->key = key;
+	return 1;
+}
+
+/* The key is on the kernel's stack, and gone with the helper's frame. */
+SEC("classifier")
+int keep_key(struct __sk_buff *skb)
+{
+	struct keep kept = {};
+
+	bpf_for_each_map_elem(&lpm, keep, &kept, 0);
+	return kept.key ? kept.key->prefixlen : 0;
+}
+
 static long double_value(void *map, const struct key *key, __u64 *value, struct walk *walk)
 {
 	*value *= 2;

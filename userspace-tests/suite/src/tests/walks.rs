@@ -10,7 +10,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use lpm_mtrie::{Loader, Object};
+use libc::EINVAL;
+use lpm_mtrie::{Loader, Object, ObjectError};
 use raw_bpf::{
     RawMap,
     sys::{self, prog::iter_create},
@@ -38,6 +39,7 @@ pub const TESTS: &[Test] = &[
     Test::mtrie("for_each_callback_deletes_its_element", deletes),
     Test::mtrie("for_each_callback_changes_the_map", changes),
     Test::mtrie("for_each_visits_at_most_max_entries", runs_ahead),
+    Test::mtrie("for_each_keys_end_with_their_callback", keeps_a_key),
     Test::mtrie("element_iterator_reads_all", iterator_reads_all),
     Test::mtrie(
         "element_iterator_reads_what_stays_once",
@@ -95,6 +97,18 @@ impl Walk {
             Ok(fd) => Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }),
             Err(errno) => bail!("link the iterator to the map: errno {errno}"),
         }
+    }
+}
+
+fn keeps_a_key(on: Type) -> Result<()> {
+    match Walk::new(on, 1)?.object.load_program("keep_key") {
+        Err(ObjectError::Program { source, .. }) => {
+            check::equal(source.error.raw_os_error(), Some(EINVAL), &source.log)?;
+            let why = "cannot spill a map's key into stack frame of the caller";
+            check::holds(source.log.contains(why), &source.log)
+        }
+        Err(error) => Err(error.into()),
+        Ok(_) => bail!("a program reads the kernel's stack through a key"),
     }
 }
 
