@@ -42,8 +42,8 @@ pub fn distortions() -> Result<()> {
     let cpus = fs::read_to_string("/proc/cpuinfo").context("read /proc/cpuinfo")?;
     if cpus.contains("QEMU TCG") {
         println!(
-            "Emulated CPUs (TCG): instructions cost what emulating them costs and cache misses \
-             nothing, so only ratios of times mean something, and hardware has others."
+            "Emulated CPUs (TCG): instructions cost what emulating them costs, and cache misses \
+             cost nothing, so only ratios of times are meaningful, and they differ on hardware."
         );
     }
     Ok(())
