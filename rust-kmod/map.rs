@@ -163,8 +163,11 @@ impl LpmMtrie {
         loop {
             match found {
                 Ok(found) => return found,
-                // Where the lock cannot be taken, who has it waits for this CPU, so nobody writes.
-                Err(Disturbed) => found = self.writers.exclude(&mut read).unwrap_or_else(|_| read()),
+                // Without the lock, it tries again: this CPU has the lock, or waited for it when it was
+                // interrupted, or another CPU did not release it in time.
+                Err(Disturbed) => {
+                    found = self.writers.exclude(&mut read).unwrap_or_else(|_| read())
+                }
             }
         }
     }
@@ -269,6 +272,7 @@ impl Operations for LpmMtrie {
                 let ahead = alloc.alloc_ahead(size);
                 ahead.map(|block| new_entry(block, value))
             } else {
+                // Also before it takes memory for a value that may have to wait.
                 self.writers.admit(self.trie.bytes() as usize, alloc)?;
                 let block = alloc.alloc_unlocked(size).ok_or(ENOMEM)?;
                 Some(new_entry(block, value))
@@ -290,9 +294,7 @@ impl Operations for LpmMtrie {
                     }
                     _ => {}
                 }
-                if value.fits_one_store() {
-                    writer.admit(self.trie.bytes() as usize)?;
-                }
+                writer.admit(self.trie.bytes() as usize)?;
                 let new = match entry.take() {
                     Some(new) => new,
                     None => new_entry(writer.alloc(size).ok_or(ENOMEM)?, value),

@@ -14,11 +14,13 @@
 //! from then on as after it. The difference is one prefix, and each copy of a node has all the
 //! others, so what the lookup found was the longest match before or after that moment.
 //!
-//! The count is never "odd": a lookup that interrupts the writer, as in an NMI, finds the same
-//! count at both ends. A pass is disturbed only if a writer counted a change meanwhile. An update
-//! takes as long as a pass through a dozen nodes or more, so only a key of many bytes can be
-//! disturbed again and again, while another CPU does nothing but updates. A reader may run in an
-//! interrupt, so it gives up after a few passes, and its caller has to keep writers out.
+//! Unlike that of a seqcount, the count does not show that a change is in progress: a lookup that
+//! interrupts the writer, as in an NMI, finds the same count at both ends.
+//!
+//! A pass is disturbed only if a writer counted a change meanwhile. An update takes as long as a
+//! pass through a dozen nodes or more, so only a key of many bytes can be disturbed again and
+//! again, while another CPU does nothing but updates. A reader may run in an interrupt, so it gives
+//! up after a few passes, and its caller has to keep writers out.
 
 use super::sync::{fence, AtomicU64, Ordering};
 

@@ -21,8 +21,8 @@ use super::{
 type Found<'a> = Result<Option<EntryRef<'a>>, Disturbed>;
 
 impl Trie {
-    /// The entry with the longest prefix that covers `key`, no longer than the key itself: the one
-    /// that was the longest at some moment during the call.
+    /// The entry with the longest prefix that covers `key`; its prefixlen is at most the key's. It
+    /// was the longest match at some moment during the call.
     ///
     /// Any context. Constant stack, no allocation, no lock. The number of steps is bounded by the
     /// key's bytes.
