@@ -7,7 +7,7 @@ use crate::{Error, Mode};
 use std::{vec, vec::Vec};
 
 /// Key sizes of the sequences, in bytes.
-pub(super) const DATA_SIZES: [u16; 7] = [1, 4, 8, 16, 20, 33, 256];
+pub(super) const DATA_SIZES: [u16; 9] = [1, 3, 4, 8, 16, 17, 20, 33, 256];
 
 pub(super) type Key = (u32, Vec<u8>);
 
