@@ -2,7 +2,11 @@
 //! Two threads change and read one map for two seconds.
 
 use std::{
-    sync::Barrier,
+    io,
+    sync::{
+        Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -16,14 +20,14 @@ use crate::{
     harness::{Test, Type},
     maps::{self, Shape},
     model::{ANY, Model},
-    prefix::v4,
+    prefix::{Prefix, v4},
     random::Random,
 };
 
-pub const TESTS: &[Test] = &[Test::both(
-    "concurrent_threads_read_whole_values",
-    two_threads,
-)];
+pub const TESTS: &[Test] = &[
+    Test::both("concurrent_threads_read_whole_values", two_threads),
+    Test::mtrie("concurrent_lookups_of_a_long_key_find_one", long_key),
+];
 
 const TIME: Duration = Duration::from_secs(2);
 /// Longer than a machine word, so that a torn replacement would be seen.
@@ -126,6 +130,71 @@ fn work(map: &RawMap, own: u8) -> Result<Model> {
         }
     }
     Ok(model)
+}
+
+/// Of two prefixes of a key, far apart, one is always there. A lookup passes a node for each byte of
+/// the key, and updates disturb it for as long as it takes.
+fn long_key(on: Type) -> Result<()> {
+    const DATA: usize = 256;
+    let shape = Shape {
+        data: DATA as u32,
+        value: 8,
+        max_entries: 1024,
+    };
+    let map = maps::create(on, shape)?;
+    let data = [7; DATA];
+    for at in 0..DATA - 1 {
+        let mut beside = data;
+        beside[at] = 9;
+        let prefix = Prefix::new(8 * (at as u32 + 1), &beside);
+        check::ok(map.update(&prefix.key(), &[0; 8], ANY), "a prefix beside")?;
+    }
+    let [short, long] = [3, 8 * 250 + 3].map(|len| Prefix::new(len, &data).key());
+    let elsewhere = Prefix::new(8, &[200; DATA]).key();
+    check::ok(map.update(&short, &[0; 8], ANY), "the short prefix")?;
+    let (key, done) = (
+        Prefix::new(8 * DATA as u32, &data).key(),
+        AtomicBool::new(false),
+    );
+    let lookups = thread::scope(|scope| {
+        let reader = scope.spawn(|| -> Result<u64> {
+            let mut lookups = 0;
+            // Relaxed: it only says that it is over.
+            while !done.load(Ordering::Relaxed) {
+                check::ok(map.lookup(&key, 0), "one of the prefixes is there")?;
+                lookups += 1;
+            }
+            Ok(lookups)
+        });
+        let put = |key: &[u8]| again(|| map.update(key, &[0; 8], ANY));
+        let take = |key: &[u8]| again(|| map.delete(key));
+        let end = Instant::now() + TIME;
+        let mut written = Ok(());
+        while written.is_ok() && Instant::now() < end && !reader.is_finished() {
+            written = [(&long, &short), (&short, &long)]
+                .into_iter()
+                .try_for_each(|(come, go)| {
+                    put(come)?;
+                    take(go)?;
+                    (0..10).try_for_each(|_| put(&elsewhere).and_then(|()| take(&elsewhere)))
+                });
+        }
+        done.store(true, Ordering::Relaxed);
+        let lookups = reader.join().map_err(|_| anyhow!("a thread panicked"))?;
+        written.and(lookups)
+    })?;
+    print!("{lookups} lookups ... ");
+    check::holds(lookups > 0, "lookups ended")
+}
+
+/// Repeats an update until the lock does not time out.
+fn again(mut update: impl FnMut() -> io::Result<()>) -> Result<()> {
+    loop {
+        match update() {
+            Err(error) if error.raw_os_error() == Some(ETIMEDOUT) => {}
+            result => return check::ok(result, "an update"),
+        }
+    }
 }
 
 fn is_whole(value: &[u8]) -> Result<()> {
