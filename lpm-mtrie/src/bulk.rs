@@ -16,9 +16,8 @@ use crate::{
 /// Entries in a batch.
 const BATCH: usize = 4096;
 
-/// How long calls are repeated that fail, without having changed anything, for a reason that passes.
-///
-/// Without progress for so long, it does not: memory is really short, say.
+/// How long to repeat calls that fail for a reason that may pass. After so long without progress, it
+/// does not: memory is really short, say.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The time between two of them.
 const PAUSE: Duration = Duration::from_millis(1);
