@@ -2,17 +2,15 @@
 //! A trie on a slab, used as the map layer uses it.
 
 use super::{clock, slab::Slab};
-use lpm_mtrie_core::{Disturbed, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
+use lpm_mtrie_core::{Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
+
+/// Why no reader is disturbed here.
+const NO_WRITER: &str = "there is no writer";
 
 pub struct Mtrie {
     pub trie: Trie,
     pub slab: Slab,
     reader: Reader,
-}
-
-/// What a reader found that had the trie to itself.
-fn alone<T>(found: Result<T, Disturbed>) -> T {
-    found.expect("there is no writer")
 }
 
 impl Mtrie {
@@ -75,7 +73,10 @@ impl Mtrie {
         // SAFETY: nothing is freed while a lookup borrows the trie.
         let entry = match unsafe { self.trie.match_without_nodes(len, *data) } {
             Some(found) => found,
-            None => alone(self.trie.longest_match_sized(&self.reader, len, data)),
+            None => self
+                .trie
+                .longest_match_sized(&self.reader, len, data)
+                .expect(NO_WRITER),
         }?;
         // SAFETY: values are 8 bytes, written before insertion and not changed.
         Some(unsafe { entry.value_ptr().cast::<u64>().read() })
@@ -88,7 +89,7 @@ impl Mtrie {
             let prefix = key
                 .as_ref()
                 .and_then(|(len, data)| Prefix::new(self.trie.geometry(), *len, data));
-            let Some(entry) = alone(self.trie.next(&self.reader, prefix)) else {
+            let Some(entry) = self.trie.next(&self.reader, prefix).expect(NO_WRITER) else {
                 return count;
             };
             let mut data = [0; N];

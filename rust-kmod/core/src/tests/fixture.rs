@@ -6,10 +6,11 @@ use super::{
     heap::Heap,
     model::{Model, Row},
 };
-use crate::{
-    Disturbed, Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie,
-};
+use crate::{Entry, Error, Geometry, Memory, Mode, NewEntry, Outcome, Prefix, Reader, Trie};
 use std::vec::Vec;
+
+/// Why no reader is disturbed here.
+const NO_WRITER: &str = "there is no writer";
 
 pub(super) struct Fixture {
     pub(super) trie: Trie,
@@ -34,11 +35,6 @@ pub(super) fn row(entry: &Entry<'_>, data_size: usize) -> Row {
         data,
         value,
     }
-}
-
-/// What a reader found that had the trie to itself.
-fn alone<T>(found: Result<T, Disturbed>) -> T {
-    found.expect("there is no writer")
 }
 
 impl Fixture {
@@ -136,7 +132,7 @@ impl Fixture {
         let reader = unsafe { Reader::assume() };
         let geometry = self.geometry();
         let prefix = Prefix::new(&geometry, key.0, key.1)?;
-        let found = alone(self.trie.longest_match(&reader, prefix));
+        let found = self.trie.longest_match(&reader, prefix).expect(NO_WRITER);
         self.compare_sized::<4>(key, found);
         self.compare_sized::<8>(key, found);
         self.compare_sized::<16>(key, found);
@@ -151,7 +147,10 @@ impl Fixture {
         };
         // SAFETY: one thread; nothing is freed while the reader lives.
         let reader = unsafe { Reader::assume() };
-        let sized = alone(self.trie.longest_match_sized(&reader, key.0, &data));
+        let sized = self
+            .trie
+            .longest_match_sized(&reader, key.0, &data)
+            .expect(NO_WRITER);
         // SAFETY: as above.
         let without_nodes = unsafe { self.trie.match_without_nodes(key.0, data) };
         for same in [Some(sized), without_nodes].into_iter().flatten() {
@@ -168,7 +167,7 @@ impl Fixture {
         let reader = unsafe { Reader::assume() };
         let geometry = self.geometry();
         let prefix = key.and_then(|(len, data)| Prefix::new(&geometry, len, data));
-        let next = alone(self.trie.next(&reader, prefix));
+        let next = self.trie.next(&reader, prefix).expect(NO_WRITER);
         Some(row(&next?, geometry.data_size()))
     }
 
@@ -194,10 +193,11 @@ impl Fixture {
                 .as_ref()
                 .map_or(position, |row| (row.prefixlen, &row.data[..]));
             let position = Prefix::new(&geometry, position.0, position.1);
-            alone(self.trie.walk(&reader, position, |entry| {
+            let walked = self.trie.walk(&reader, position, |entry| {
                 rows.push(row(&entry, geometry.data_size()));
                 rows.len() - before < chunk
-            }));
+            });
+            walked.expect(NO_WRITER);
             assert!(
                 rows.len() <= self.model.rows.len() && rows.len() - before <= chunk,
                 "a walk ends, and stops when told to"

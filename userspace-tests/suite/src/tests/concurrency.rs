@@ -144,10 +144,10 @@ fn long_key(on: Type) -> Result<()> {
     let map = maps::create(on, shape)?;
     let data = [7; DATA];
     for at in 0..DATA - 1 {
-        let mut beside = data;
-        beside[at] = 9;
-        let prefix = Prefix::new(8 * (at as u32 + 1), &beside);
-        check::ok(map.update(&prefix.key(), &[0; 8], ANY), "a prefix beside")?;
+        let mut sibling = data;
+        sibling[at] = 9;
+        let prefix = Prefix::new(8 * (at as u32 + 1), &sibling);
+        check::ok(map.update(&prefix.key(), &[0; 8], ANY), "a sibling")?;
     }
     let [short, long] = [3, 8 * 250 + 3].map(|len| Prefix::new(len, &data).key());
     let elsewhere = Prefix::new(8, &[200; DATA]).key();
