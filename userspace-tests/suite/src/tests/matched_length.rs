@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aya_obj::{
     btf::{Btf, BtfKind},
-    generated::{BPF_F_SLEEPABLE, bpf_insn, bpf_prog_type},
+    generated::{BPF_F_SLEEPABLE, bpf_attach_type, bpf_insn, bpf_prog_type},
 };
 use libc::{EINVAL, ENOENT};
 use raw_bpf::{
@@ -23,7 +23,7 @@ use raw_bpf::{
 use crate::{
     check,
     harness::{Test, Type},
-    instructions::{EXIT, instruction, load_map, set},
+    instructions::{EXIT, R0, R1, instruction, load_map, set},
     maps::{self, IPV4, value},
     model::ANY,
     prefix::v4,
@@ -38,13 +38,16 @@ pub const TESTS: &[Test] = &[
         in_programs(on, SLEEPABLE)
     }),
     Test::both("matched_length_rejects_wrong_arguments", rejects),
+    Test::mtrie(
+        "matched_length_rejects_maps_that_the_program_does_not_name",
+        rejects_iterated_map,
+    ),
 ];
 
 const XDP: bpf_prog_type = bpf_prog_type::BPF_PROG_TYPE_XDP;
 const TC: bpf_prog_type = bpf_prog_type::BPF_PROG_TYPE_SCHED_CLS;
 const SLEEPABLE: bpf_prog_type = bpf_prog_type::BPF_PROG_TYPE_SYSCALL;
 
-const R1: u8 = 1;
 const R2: u8 = 2;
 const R3: u8 = 3;
 /// The frame pointer.
@@ -52,18 +55,23 @@ const R10: u8 = 10;
 /// `BPF_PSEUDO_KFUNC_CALL`.
 const KFUNC: u8 = 2;
 
-/// The kfunc's id in the kernel's BTF.
-fn kfunc() -> Result<i32> {
+/// The id of a function in the kernel's BTF.
+fn function(name: &str) -> Result<u32> {
     // Reading it takes seconds on a slow kernel.
-    static ID: OnceLock<i32> = OnceLock::new();
-    if let Some(id) = ID.get() {
-        return Ok(*id);
-    }
-    let kernel = Btf::from_sys_fs().context("the kernel's BTF")?;
-    let id = kernel
-        .id_by_type_name_kind("bpf_lpm_match_len", BtfKind::Func)
-        .context("bpf_lpm_match_len in the kernel's BTF")?;
-    Ok(*ID.get_or_init(|| id as i32))
+    static KERNEL: OnceLock<Btf> = OnceLock::new();
+    let kernel = match KERNEL.get() {
+        Some(kernel) => kernel,
+        None => {
+            let kernel = Btf::from_sys_fs().context("the kernel's BTF")?;
+            KERNEL.get_or_init(|| kernel)
+        }
+    };
+    let id = kernel.id_by_type_name_kind(name, BtfKind::Func);
+    id.with_context(|| format!("{name} in the kernel's BTF"))
+}
+
+fn kfunc() -> Result<i32> {
+    Ok(function("bpf_lpm_match_len")? as i32)
 }
 
 /// A program that returns `bpf_lpm_match_len(map, key, size)`, whose key is 8 bytes on its stack.
@@ -84,12 +92,16 @@ fn program(kfunc: i32, map: BorrowedFd<'_>, key: &[u8], size: i32) -> Vec<u8> {
     .concat()
 }
 
-fn load_bytes(prog_type: bpf_prog_type, bytes: &[u8]) -> Result<OwnedFd, Rejected> {
-    let insns: Vec<bpf_insn> = bytes
+fn instructions(bytes: &[u8]) -> Vec<bpf_insn> {
+    bytes
         .chunks(8)
         // SAFETY: an instruction is eight bytes of integers, and so is a chunk.
         .map(|bytes| unsafe { bytes.as_ptr().cast::<bpf_insn>().read_unaligned() })
-        .collect();
+        .collect()
+}
+
+fn load_bytes(prog_type: bpf_prog_type, bytes: &[u8]) -> Result<OwnedFd, Rejected> {
+    let insns = instructions(bytes);
     let mut attr = ProgAttr::new(prog_type, &insns);
     if prog_type == SLEEPABLE {
         attr.flags = BPF_F_SLEEPABLE;
@@ -160,4 +172,35 @@ fn rejects(on: Type) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// An iterator over all maps has a trusted pointer to each, also to those that were made for other
+/// programs only.
+fn rejects_iterated_map(_on: Type) -> Result<()> {
+    let insns = instructions(
+        &[
+            // r1 = ((struct bpf_iter__bpf_map *)ctx)->map
+            instruction(0x79, R1, R1, 8, 0),
+            // if r1 == 0 goto +5
+            instruction(0x15, R1, 0, 5, 0),
+            // *(u64 *)(r10 - 8) = 0
+            instruction(0x7a, R10, 0, -8, 0),
+            // r2 = r10 - 8
+            instruction(0xbf, R2, R10, 0, 0),
+            instruction(0x07, R2, 0, 0, -8),
+            set(R3, 8),
+            instruction(0x85, 0, KFUNC, 0, kfunc()?),
+            set(R0, 0),
+            EXIT.to_vec(),
+        ]
+        .concat(),
+    );
+    let mut attr = ProgAttr::new(bpf_prog_type::BPF_PROG_TYPE_TRACING, &insns);
+    attr.expected_attach_type = Some(bpf_attach_type::BPF_TRACE_ITER);
+    attr.attach_btf_id = function("bpf_iter_bpf_map")?;
+    match load(&attr) {
+        Err(rejected) if rejected.log.contains("isn't map pointer") => Ok(()),
+        Err(rejected) => bail!("rejected for another reason: {rejected}"),
+        Ok(_) => bail!("a program may look into each map of the system"),
+    }
 }
