@@ -189,4 +189,41 @@ int dump(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+/* Values of `seen` that take_long and src/tests/walks.rs set for each other. */
+enum signal {
+	STARTED,
+	STOP,
+	NEVER_STOPPED,
+};
+
+static void set(__u32 signal)
+{
+	struct element element = { .value = 1 };
+
+	bpf_map_update_elem(&seen, &signal, &element, BPF_ANY);
+}
+
+static int is_set(__u32 signal)
+{
+	struct element *element = bpf_map_lookup_elem(&seen, &signal);
+
+	return element && element->value;
+}
+
+static long nothing(__u32 i, void *ctx)
+{
+	return 0;
+}
+
+/* Spends milliseconds on each element, until it is told to stop. */
+SEC("iter/bpf_map_elem")
+int take_long(struct bpf_iter__bpf_map_elem *ctx)
+{
+	if (is_set(STOP))
+		return 0;
+	set(ctx->key ? STARTED : NEVER_STOPPED);
+	bpf_loop(100000, nothing, (void *)0, 0);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

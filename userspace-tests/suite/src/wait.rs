@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Waiting for deferred work of the kernel, such as a map freed by a worker after grace
-//! periods.
+//! Waiting for grace periods, and for deferred work of the kernel, such as a map freed by a worker
+//! after them.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use anyhow::{Context, Result};
 use tokio::{runtime::Builder, time};
@@ -28,4 +28,14 @@ pub fn until(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()
             .await
             .with_context(|| format!("timed out after {} s waiting for: {what}", LIMIT.as_secs()))?
     })
+}
+
+/// Waits for a grace period of RCU, which does not wait for sleepable programs.
+pub fn grace_period() -> Result<()> {
+    // SAFETY: MEMBARRIER_CMD_GLOBAL takes no addresses; it waits for an RCU grace period.
+    let ret = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if ret != 0 {
+        return Err(io::Error::last_os_error()).context("membarrier");
+    }
+    Ok(())
 }

@@ -115,7 +115,7 @@ fn foreign_values(on: Type, rounds: u32) -> Result<u32> {
                 ANY,
             )?)
         })?;
-        grace_period()
+        wait::grace_period()
     })?;
     Ok(foreign + u32::from(FOREIGN.contains(&outcome)))
 }
@@ -148,7 +148,7 @@ fn take_turn(map: &RawMap) -> Result<()> {
     for number in 0..KEYS {
         fine(map.delete(&key(number)))?;
     }
-    grace_period()?;
+    wait::grace_period()?;
     for number in KEYS..2 * KEYS {
         fine(map.update(&key(number), &value(number), ANY))?;
     }
@@ -157,16 +157,6 @@ fn take_turn(map: &RawMap) -> Result<()> {
     }
     for number in KEYS..2 * KEYS {
         fine(map.delete(&key(number)))?;
-    }
-    Ok(())
-}
-
-/// Waits for a grace period of RCU, which does not wait for sleepable programs.
-fn grace_period() -> Result<()> {
-    // SAFETY: MEMBARRIER_CMD_GLOBAL takes no addresses; it waits for an RCU grace period.
-    let ret = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
-    if ret != 0 {
-        return Err(std::io::Error::last_os_error()).context("membarrier");
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use libc::ENOENT;
 use lpm_mtrie::{Loader, Object, Program};
 use raw_bpf::{
@@ -167,11 +167,7 @@ fn take_away(
         }
     }
     if grace_periods {
-        // SAFETY: MEMBARRIER_CMD_GLOBAL takes no addresses; it waits for an RCU grace period.
-        let ret = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
-        if ret != 0 {
-            return Err(std::io::Error::last_os_error()).context("membarrier");
-        }
+        wait::grace_period()?;
     }
     // New elements, which would reuse freed memory.
     for last in 0..16 {

@@ -26,6 +26,7 @@ use crate::{
     objects,
     prefix::v4,
     raw_call::RawCall,
+    wait,
 };
 
 pub const TESTS: &[Test] = &[
@@ -46,6 +47,10 @@ pub const TESTS: &[Test] = &[
         iterator_while_rewritten,
     ),
     Test::mtrie("element_iterator_keeps_its_map", iterator_alone),
+    Test::mtrie(
+        "element_iterator_does_not_hold_up_grace_periods",
+        iterator_takes_long,
+    ),
     Test::mtrie("bpffs_file_lists_all", bpffs_file),
 ];
 
@@ -87,9 +92,9 @@ impl Walk {
             .collect()
     }
 
-    /// A link of the iterator program to the map.
-    fn iterator(&self) -> Result<OwnedFd> {
-        let program = self.object.load_program_for("dump", "bpf_map_elem")?;
+    /// A link of an iterator program to the map.
+    fn iterator(&self, program: &str) -> Result<OwnedFd> {
+        let program = self.object.load_program_for(program, "bpf_map_elem")?;
         let mut call = RawCall::iterator_over(program.as_fd(), self.lpm.fd());
         // SAFETY: the call's memory holds what its addresses point to.
         match unsafe { call.make() } {
@@ -207,7 +212,7 @@ fn runs_ahead(on: Type) -> Result<()> {
 
 fn iterator_reads_all(on: Type) -> Result<()> {
     let walk = Walk::new(on, 100_000)?;
-    let link = walk.iterator()?;
+    let link = walk.iterator("dump")?;
     check::equal(read_all(&link)?, vec![], "an empty map")?;
     // More than the kernel's buffer of 8 pages, so that reading pauses and continues.
     let mut all = vec![];
@@ -225,7 +230,7 @@ fn iterator_while_rewritten(on: Type) -> Result<()> {
         .map(|n| (v4([10, n, 0, 0], 16), value(u64::from(n))))
         .collect();
     walk.fill(&staying)?;
-    let link = walk.iterator()?;
+    let link = walk.iterator("dump")?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let writer = scope.spawn(|| -> Result<()> {
@@ -261,7 +266,7 @@ fn iterator_alone(on: Type) -> Result<()> {
     let walk = Walk::new(on, 64)?;
     let all = elements(20);
     walk.fill(&all)?;
-    let link = walk.iterator()?;
+    let link = walk.iterator("dump")?;
     drop(walk);
     check::equal(read_all(&link)?, all.clone(), "by the link only")?;
     let mut file = File::from(iter_create(link.as_fd())?);
@@ -270,6 +275,36 @@ fn iterator_alone(on: Type) -> Result<()> {
     file.read_exact(&mut first)?;
     check::equal(split(&first), all[0].clone(), "by the open file only")
     // Closed here before its end, which frees the map.
+}
+
+/// A grace period of RCU ends while a single read() goes through all elements.
+fn iterator_takes_long(on: Type) -> Result<()> {
+    const STARTED: u32 = 0;
+    const STOP: u32 = 1;
+    const NEVER_STOPPED: u32 = 2;
+    let walk = Walk::new(on, 10_000)?;
+    let all: Vec<Element> = (0..10_000u16)
+        .map(|n| {
+            let [a, b] = n.to_be_bytes();
+            (v4([10, a, b, 0], 24), value(0))
+        })
+        .collect();
+    walk.fill(&all)?;
+    let link = walk.iterator("take_long")?;
+    let seen = RawMap::new(walk.object.map("seen")?.fd())?;
+    let is_set = |signal: u32| Ok(seen.lookup(&signal.to_ne_bytes(), 0)?[8] != 0);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| read_all(&link));
+        wait::until("the iterator to start", || is_set(STARTED))?;
+        wait::grace_period()?;
+        seen.update(&STOP.to_ne_bytes(), &[1; 16], ANY)?;
+        let read = reader.join().expect("the reader does not panic")?;
+        check::equal(read, vec![], "what the iterator writes")
+    })?;
+    check::holds(
+        !is_set(NEVER_STOPPED)?,
+        "the grace period ends before the read",
+    )
 }
 
 fn bpffs_file(on: Type) -> Result<()> {
