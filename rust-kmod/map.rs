@@ -40,6 +40,7 @@ use kernel::{
             Reader,
             Sink,
             Source,
+            Taken,
             UpdateMode,
             Value, //
         },
@@ -342,7 +343,13 @@ impl Operations for LpmMtrie {
         Some((prefixlen, unsafe { Value::new(value, reader) }))
     }
 
-    fn take(&self, _map: &RawMap, key: Key<'_>, to: Sink<'_>, alloc: &mut Allocator<'_>) -> Result {
+    fn take<'a>(
+        &self,
+        _map: &RawMap,
+        key: Key<'_>,
+        to: Sink<'a>,
+        alloc: &mut Allocator<'_>,
+    ) -> Result<Taken<'a>> {
         self.with_prefix(key, |prefix| {
             self.writers.write(alloc, |writer| {
                 // SAFETY: As in `update()`.
@@ -351,8 +358,7 @@ impl Operations for LpmMtrie {
                 // SAFETY: The value of an entry is aligned to 8, and has the size of the map's
                 // values. It is not freed yet: interrupts are off until `writer` is given back, and
                 // no grace period that began after the removal ends before that.
-                unsafe { to.copy_from(value) };
-                Ok(())
+                Ok(unsafe { to.copy_from(value) })
             })
         })?
     }

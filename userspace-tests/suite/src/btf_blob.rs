@@ -10,12 +10,15 @@ pub const KEY: u32 = 5;
 pub const LOCKED: u32 = 7;
 /// `struct { u64 packets; u32 errors; }`
 pub const COUNTS: u32 = 8;
+/// `union { u32 prefixlen; u64 number; }`
+pub const UNION: u32 = 9;
 /// An id beyond the last type.
-pub const NO_SUCH: u32 = 9;
+pub const NO_SUCH: u32 = 10;
 
 const INT: u32 = 1 << 24;
 const ARRAY: u32 = 3 << 24;
 const STRUCT: u32 = 4 << 24;
+const UNION_KIND: u32 = 5 << 24;
 
 /// The blob, in the form that BPF_BTF_LOAD expects.
 pub fn blob() -> Vec<u8> {
@@ -65,6 +68,17 @@ pub fn blob() -> Vec<u8> {
             name("errors"),
             U32,
             64,
+        ],
+        vec![
+            name("either"),
+            UNION_KIND | 2,
+            8,
+            name("prefixlen"),
+            U32,
+            0,
+            name("number"),
+            U64,
+            0,
         ],
     ]
     .concat();

@@ -8,7 +8,7 @@ use libc::{EACCES, EINVAL, EOPNOTSUPP};
 use raw_bpf::sys;
 
 use crate::{
-    btf_blob::{self, KEY, LOCKED, NO_SUCH, U32, U64},
+    btf_blob::{self, KEY, LOCKED, NO_SUCH, U32, U64, UNION},
     check,
     harness::{Test, Type},
     maps::{self, IPV4},
@@ -36,6 +36,7 @@ fn refused(on: Type) -> Result<()> {
     let btf = sys::prog::load_btf(&btf_blob::blob())?;
     for (what, key, value, errno) in [
         ("a key that is not a struct", U64, U64, EINVAL),
+        ("a key that is a union", UNION, U64, EINVAL),
         ("a value's type without a key's", 0, U64, EINVAL),
         ("a key of another size", U32, U64, EINVAL),
         ("a value of another size", KEY, U32, EINVAL),
