@@ -2,7 +2,7 @@
 //! Counts what an interface receives by the prefixes of a file; prints the top talkers
 //! whenever Enter is pressed, and at the end of input.
 
-use std::{cmp::Reverse, env, fs, io};
+use std::{cmp::Reverse, env, fs, io, net::Ipv4Addr};
 
 use anyhow::{Context, Result, bail};
 use bytemuck::{Pod, Zeroable};
@@ -21,10 +21,18 @@ struct Traffic {
 }
 
 /// Maps IPv4 into IPv6, as ::ffff:0:0/96.
-fn mapped(net: IpNet) -> Ipv6Net {
+fn mapped(net: IpNet) -> Result<Ipv6Net> {
+    let all_ipv4 = Ipv6Net::new_assert(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
     match net {
-        IpNet::V4(net) => Ipv6Net::new_assert(net.addr().to_ipv6_mapped(), 96 + net.prefix_len()),
-        IpNet::V6(net) => net,
+        IpNet::V4(net) => Ok(Ipv6Net::new(
+            net.addr().to_ipv6_mapped(),
+            96 + net.prefix_len(),
+        )?),
+        IpNet::V6(net) if net.contains(&all_ipv4) => bail!(
+            "{net} would cover IPv4, too, which is mapped to {all_ipv4}; 2000::/3 covers all \
+             public IPv6 addresses"
+        ),
+        IpNet::V6(net) => Ok(net),
     }
 }
 
@@ -44,8 +52,8 @@ fn read(path: &str) -> Result<Vec<Ipv6Net>> {
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let parse = |line: &str| {
         let net = line.trim().parse::<IpNet>();
-        net.map(mapped)
-            .with_context(|| format!("{path}: '{line}' is not a prefix"))
+        let net = net.with_context(|| format!("{path}: '{line}' is not a prefix"))?;
+        mapped(net).with_context(|| path.to_owned())
     };
     lines.map(parse).collect()
 }

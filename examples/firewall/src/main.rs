@@ -2,7 +2,7 @@
 //! Loads the rules of a file, runs the firewall on an interface until Enter is pressed,
 //! and prints what each rule did.
 
-use std::{env, fs, io};
+use std::{env, fs, io, net::Ipv4Addr, num::NonZero};
 
 use anyhow::{Context, Result, bail};
 use bytemuck::{Pod, Zeroable};
@@ -22,6 +22,22 @@ struct Rule {
     dropped: u64,
 }
 
+/// Maps IPv4 into IPv6, as ::ffff:0:0/96.
+fn mapped(net: IpNet) -> Result<Ipv6Net> {
+    let all_ipv4 = Ipv6Net::new_assert(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
+    match net {
+        IpNet::V4(net) => Ok(Ipv6Net::new(
+            net.addr().to_ipv6_mapped(),
+            96 + net.prefix_len(),
+        )?),
+        IpNet::V6(net) if net.contains(&all_ipv4) => bail!(
+            "{net} would cover IPv4, too, which is mapped to {all_ipv4}; 2000::/3 covers all \
+             public IPv6 addresses"
+        ),
+        IpNet::V6(net) => Ok(net),
+    }
+}
+
 /// `SOURCE PORT VERDICT`: a prefix, a number or `any`, and `pass`, `drop` or `N/s`.
 fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let [source, port, verdict] = line.split_whitespace().collect::<Vec<_>>()[..] else {
@@ -30,13 +46,13 @@ fn parse(line: &str) -> Result<(BytePrefix, Rule)> {
     let source: IpNet = source
         .parse()
         .with_context(|| format!("'{source}' is not a prefix"))?;
-    let source = match source {
-        IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
-        IpNet::V6(net) => net,
-    };
+    let source = mapped(source)?;
     let port: u16 = match port {
         "any" => 0,
-        port => port.parse().with_context(|| format!("port '{port}'"))?,
+        port => port
+            .parse::<NonZero<u16>>()
+            .with_context(|| format!("port '{port}'"))?
+            .get(),
     };
     let limit = match (verdict, verdict.strip_suffix("/s")) {
         ("pass", _) => u64::MAX,

@@ -2,7 +2,7 @@
 //! Loads a routing table, counts what an interface receives by origin AS until Enter is
 //! pressed, and prints the counts.
 
-use std::{cmp::Reverse, env, fs, io};
+use std::{cmp::Reverse, env, fs, io, net::Ipv4Addr};
 
 use anyhow::{Context, Result, bail};
 use aya::maps::{HashMap, Map};
@@ -11,7 +11,23 @@ use lpm_mtrie::{Hook, Loader, LpmMap};
 
 const ELF: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/route_by_as.bpf.o"));
 
-/// `PREFIX AS`; IPv4 is mapped into IPv6, as ::ffff:0:0/96.
+/// Maps IPv4 into IPv6, as ::ffff:0:0/96.
+fn mapped(net: IpNet) -> Result<Ipv6Net> {
+    let all_ipv4 = Ipv6Net::new_assert(Ipv4Addr::UNSPECIFIED.to_ipv6_mapped(), 96);
+    match net {
+        IpNet::V4(net) => Ok(Ipv6Net::new(
+            net.addr().to_ipv6_mapped(),
+            96 + net.prefix_len(),
+        )?),
+        IpNet::V6(net) if net.contains(&all_ipv4) => bail!(
+            "{net} would cover IPv4, too, which is mapped to {all_ipv4}; 2000::/3 covers all \
+             public IPv6 addresses"
+        ),
+        IpNet::V6(net) => Ok(net),
+    }
+}
+
+/// `PREFIX AS`
 fn parse(line: &str) -> Result<(Ipv6Net, u32)> {
     let (net, origin) = line.split_once(' ').with_context(|| {
         format!("'{line}' is not a route; expected PREFIX AS, such as: 1.1.1.0/24 13335")
@@ -19,10 +35,7 @@ fn parse(line: &str) -> Result<(Ipv6Net, u32)> {
     let net: IpNet = net
         .parse()
         .with_context(|| format!("'{net}' is not a prefix"))?;
-    let net = match net {
-        IpNet::V4(net) => Ipv6Net::new(net.addr().to_ipv6_mapped(), 96 + net.prefix_len())?,
-        IpNet::V6(net) => net,
-    };
+    let net = mapped(net)?;
     let origin = origin.trim().parse();
     Ok((net, origin.with_context(|| format!("the AS of '{line}'"))?))
 }

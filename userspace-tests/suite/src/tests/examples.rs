@@ -28,6 +28,10 @@ pub const TESTS: &[Test] = &[
     ),
     Test::mtrie("example_path_policy_follows_its_rules", path_policy),
     Test::mtrie("example_route_by_as_counts_both_ends", route_by_as),
+    Test::mtrie(
+        "example_prefixes_that_cover_ipv4_are_refused",
+        all_addresses,
+    ),
 ];
 
 /// An example that has attached its program, and does its work until Enter is pressed.
@@ -86,6 +90,20 @@ fn fails(name: &str, args: &[&str], part: &str) -> Result<()> {
     let err = String::from_utf8(output.stderr)?;
     check::equal(output.status.code(), Some(1), "the exit status of an error")?;
     check::holds(err.contains(part), &format!("'{part}' in: {err}"))
+}
+
+/// IPv4 is a part of IPv6 in their maps.
+fn all_addresses(_: Type) -> Result<()> {
+    for (name, line) in [
+        ("firewall", "::/0 any drop\n"),
+        ("count-by-prefix", "::/80\n"),
+        ("route-by-as", "::/0 64500\n"),
+    ] {
+        let file = super::cli::file("all_addresses.txt", line)?;
+        let path = file.to_str().context("a path in UTF-8")?;
+        fails(name, &["lo", path], "would cover IPv4, too")?;
+    }
+    Ok(())
 }
 
 /// A file that comes with an example.
