@@ -82,6 +82,12 @@ impl KeyKind {
                 .parse::<MacPrefix>()
                 .map(bytes)
                 .map_err(|error| Failure::usage(error.to_string())),
+            // Nothing is not everything, which an unset variable could then name.
+            Self::Path if matches!(text, "" | "0x") => Err(wrong(
+                text,
+                "a path",
+                "/usr/lib/, or 0x/0, which covers all",
+            )),
             Self::Path => match text.strip_prefix("0x") {
                 Some(digits) => {
                     parse_bits(digits).ok_or_else(|| wrong(text, "bytes and bits", "0x2f757372/32"))
@@ -183,6 +189,8 @@ mod tests {
             (KeyKind::Ipv4, "::1"),
             (KeyKind::Ipv6, "10.0.0.1"),
             (KeyKind::Mac, "00:1b:21:"),
+            (KeyKind::Path, ""),
+            (KeyKind::Path, "0x"),
             (KeyKind::Path, "0x123"),
             (KeyKind::Path, "0x12/9"),
         ] {
