@@ -106,10 +106,12 @@ impl Matcher {
 
 /// Without CAP_BPF the load fails with -EPERM, and without a JIT with
 /// -ENOTSUPP; without CAP_PERFMON, or locked down, the kernel does not let the
-/// program copy a value.
+/// program copy a value. A map may be for another program only.
 fn is_not_for_us(rejected: &Rejected) -> bool {
     matches!(rejected.error.raw_os_error(), Some(libc::EPERM | ENOTSUPP))
-        || rejected.log.contains("cannot use helper")
+        || ["cannot use helper", "excl_prog_hash"]
+            .iter()
+            .any(|reason| rejected.log.contains(reason))
 }
 
 /// The verifier did not get to a verdict on the program.

@@ -18,6 +18,7 @@ use super::library::{Expected, Routes, clustered, net, routes};
 use crate::{
     check,
     harness::{Test, Type},
+    maps::{self, IPV4},
     prefix::Prefix,
     random::Random,
 };
@@ -25,6 +26,7 @@ use crate::{
 pub const TESTS: &[Test] = &[
     Test::both("library_kernel_finds_the_length", tells_the_length),
     Test::both("library_kernel_match_is_of_one_moment", match_of_one_moment),
+    Test::both("library_kernel_matches_in_exclusive_maps", exclusive),
     Test::mtrie("library_kernel_walks_from_any_prefix", walks_from_anywhere),
     Test::mtrie("library_kernel_reads_one_entry", reads_one_entry),
     Test::mtrie("library_kernel_takes_one_entry", takes_one_entry),
@@ -48,6 +50,18 @@ fn tells_the_length(on: Type) -> Result<()> {
         check::equal(map.covering(key)?, covering, &format!("matches of {key}"))?;
     }
     Ok(())
+}
+
+/// The kernel refuses the library's program on a map that is for another one.
+fn exclusive(on: Type) -> Result<()> {
+    let hash = [0u8; 32];
+    let mut attr = maps::attr(on, IPV4);
+    attr.excl_prog_hash = hash.as_ptr() as u64;
+    attr.excl_prog_hash_size = 32;
+    let map = Routes::from_fd(check::ok(maps::create_fd(&attr), "create")?)?;
+    map.insert(&net(INNER.0), &INNER.1)?;
+    let found = map.longest_match(net("10.1.2.3/32"))?;
+    check::equal(found, Some((net(INNER.0), INNER.1)), "without the program")
 }
 
 const OUTER: (&str, u64) = ("10.0.0.0/8", 8);
