@@ -66,7 +66,9 @@ impl fmt::Display for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::TooLong { .. } | Error::Size { .. } => Self::Usage(error.to_string()),
+            Error::TooLong { .. } | Error::Size { .. } | Error::Name { .. } => {
+                Self::Usage(error.to_string())
+            }
             _ => Self::System(error.to_string()),
         }
     }

@@ -119,6 +119,12 @@ impl<K: PrefixKey, V: Value> Builder<K, V> {
     /// Creates the map, and pins it if a path was given. Fails if something is pinned there
     /// already.
     pub fn create(&self) -> Result<LpmMap<K, V>, Error> {
+        let may_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        if !self.name.bytes().all(may_name) {
+            return Err(Error::Name {
+                name: self.name.clone(),
+            });
+        }
         let not_given = |what, call| move || Error::SizeNotGiven { what, call };
         let data_size = self
             .data_size

@@ -73,6 +73,12 @@ pub enum Error {
         /// The size.
         bytes: usize,
     },
+    /// A name that the kernel would refuse.
+    #[error("'{name}' cannot name a map: use ASCII letters, digits, '_' and '.'")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// A prefix that the map's keys have no room for.
     #[error("a prefix of {len} bits does not fit into this map: its keys have {bits} bits")]
     TooLong {

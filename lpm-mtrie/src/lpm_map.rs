@@ -73,7 +73,8 @@ impl<K, V> AsFd for LpmMap<K, V> {
 }
 
 impl<K: PrefixKey, V: Value> LpmMap<K, V> {
-    /// Describes a new map, or one to open if it exists; `name` is truncated to 15 bytes.
+    /// Describes a new map, or one to open if it exists; `name` is of ASCII letters,
+    /// digits, `_` and `.`, and truncated to 15 bytes.
     ///
     /// ```no_run
     /// use ipnet::Ipv4Net;

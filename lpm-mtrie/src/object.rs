@@ -29,6 +29,7 @@ use aya::maps::{MapData, MapError};
 use aya_obj::{
     EbpfSectionKind,
     btf::{Btf, BtfError, BtfFeatures, BtfKind},
+    maps::PinningType,
 };
 use thiserror::Error;
 
@@ -80,6 +81,14 @@ pub enum ObjectError {
         flags: u32,
         /// The errno.
         source: io::Error,
+    },
+    /// A map is to be pinned by its name, or to be the one that is pinned so.
+    #[error(
+        "map {name} is to be pinned by name, which this loader does not do: open or create it, and pass it to reuse()"
+    )]
+    Pinning {
+        /// The map's name in the object.
+        name: String,
     },
     /// aya cannot open a map that was created.
     #[error("map {name} cannot be opened: {source}")]
@@ -201,6 +210,9 @@ impl Loader {
         }
         let mut maps = HashMap::new();
         for (name, definition) in &object.maps {
+            if definition.pinning() == PinningType::ByName && !self.reuse.contains_key(name) {
+                return Err(ObjectError::Pinning { name: name.clone() });
+            }
             let fd = match self.reuse.remove(name) {
                 Some(fd) => fd,
                 None => self.create(name, definition, btf.as_ref().map(AsFd::as_fd))?,

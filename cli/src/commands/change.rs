@@ -42,9 +42,9 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
         })?,
     };
     let pin_name = create.pin.file_name().map(|name| name.to_string_lossy());
-    let name = create.name.as_deref().or(pin_name.as_deref());
+    let given = create.name.as_deref().or(pin_name.as_deref());
     // The kernel accepts letters, digits, '_' and '.'.
-    let name: String = name
+    let name: String = given
         .unwrap_or_default()
         .chars()
         .map(|c| {
@@ -62,13 +62,16 @@ pub fn create(create: &Create, options: &Options, out: &mut Output) -> Result<Ou
         .value_size(value_size)
         .pin(&create.pin)
         .create()?;
-    let id = map.info()?.id;
+    let info = map.info()?;
+    let (id, pin) = (info.id, create.pin.display());
     if out.json {
-        out.object(&json!({ "id": id, "pin": create.pin.display().to_string() }))?;
+        out.object(&json!({ "id": id, "name": info.name, "pin": pin.to_string() }))?;
+    } else if given == Some(&info.name) {
+        out.line(&format!("created map {id}, pinned to {pin}"))?;
     } else {
         out.line(&format!(
-            "created map {id}, pinned to {}",
-            create.pin.display()
+            "created map {id}, named {}, pinned to {pin}",
+            info.name
         ))?;
     }
     Ok(Outcome::Found)

@@ -3,8 +3,11 @@
 //! are in [`super::elements`], which knows the sizes.
 
 use std::{
-    io, mem,
-    os::fd::{BorrowedFd, OwnedFd},
+    fs, io, mem,
+    os::{
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
 };
 
 use aya_obj::generated::{bpf_cmd, bpf_map_info};
@@ -57,8 +60,15 @@ pub fn create(map: &MapAttr) -> io::Result<OwnedFd> {
     unsafe { new_fd(bpf_with(bpf_cmd::BPF_MAP_CREATE, &mut attr)) }
 }
 
-/// BPF_OBJ_GET_INFO_BY_FD on a map.
+/// BPF_OBJ_GET_INFO_BY_FD on a map. Other objects have it, too: a program, or a link.
 pub fn info(fd: BorrowedFd<'_>) -> io::Result<bpf_map_info> {
+    // Only the file's name tells them apart. Without /proc, it is taken for a map.
+    if let Ok(name) = fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+        && !name.as_os_str().as_bytes().ends_with(b"bpf-map")
+    {
+        let what = format!("it is not a map, but {}", name.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
     // SAFETY: `bpf_map_info` is a C struct of integers; all zeros is a value of it.
     let mut info: bpf_map_info = unsafe { mem::zeroed() };
     let mut attr = attr();

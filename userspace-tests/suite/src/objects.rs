@@ -34,5 +34,6 @@ pub const REENTER: &[u8] = object!("reenter");
 pub const BY_SYSCALL_PROGRAM: &[u8] = object!("by_syscall_program");
 pub const PARKED: &[u8] = object!("parked");
 pub const WALK: &[u8] = object!("walk");
+pub const PINNED_BY_NAME: &[u8] = object!("pinned_by_name");
 pub const WHOLE_TABLE: &[u8] = object!("whole_table");
 pub const BENCH: &[u8] = object!("bench");

@@ -211,7 +211,16 @@ fn creates(on: Type) -> Result<()> {
         let again = lpm(&[&args[..], more].concat())?;
         check::equal(again.status, 3, "the pin is taken")?;
     }
-    Ok(())
+    let pin = Pin::new("cli-created");
+    let run = lpm(&[
+        "create",
+        text(pin.path())?,
+        "--key",
+        "ipv4",
+        "--type",
+        map_type,
+    ])?;
+    check::holds(run.out.contains("named cli_created"), &run.out)
 }
 
 fn sets(on: Type) -> Result<()> {

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use ipnet::{Ipv4Net, Ipv6Net};
 use libc::{EEXIST, ENOENT, ENOSPC};
 use lpm_mtrie::{
-    BytePrefix, Bytes, Error, Loader, LpmMap, MacPrefix, MapType, Mode, OuterMap, PrefixKey, Value,
-    map,
+    BytePrefix, Bytes, Error, Loader, LpmMap, MacPrefix, MapType, Mode, ObjectError, OuterMap,
+    PrefixKey, Value, map,
 };
 
 use super::pinning::Pin;
@@ -266,6 +266,15 @@ fn loader(_: Type) -> Result<()> {
             &format!("the message says what there is: {text}"),
         )?;
     }
+    let pinned = Loader::new().load(objects::PINNED_BY_NAME);
+    check::holds(
+        matches!(&pinned, Err(ObjectError::Pinning { name }) if name == "settings"),
+        "a map of its own in place of the pinned one",
+    )?;
+    let map = map::create(MapType::from_number(2), "settings", 4, 8, 1, 0)?;
+    let fd = map.fd().as_fd().try_clone_to_owned()?;
+    let loader = Loader::new().reuse("settings", fd);
+    loader.load(objects::PINNED_BY_NAME)?.load_program("look")?;
     Ok(())
 }
 
@@ -444,6 +453,20 @@ fn refuses(on: Type) -> Result<()> {
     check::holds(
         matches!(hash, Err(Error::WrongType { found: 1, .. })),
         &format!("a hash map: {hash:?}"),
+    )?;
+    let object = Loader::new().load(objects::ACCESS)?;
+    let program = object.load_program("lookup")?;
+    let program = Routes::from_fd(program.as_fd().try_clone_to_owned()?);
+    check::holds(
+        matches!(&program, Err(error) if error.to_string().contains("not a map, but anon_inode:bpf-prog")),
+        &format!("a program: {program:?}"),
+    )?;
+    let name = Routes::builder("my-routes")
+        .map_type(on.map_type())
+        .create();
+    check::holds(
+        matches!(name, Err(Error::Name { .. })),
+        &format!("a name with a hyphen: {name:?}"),
     )?;
     let sizeless = LpmMap::<BytePrefix, u64>::builder("x")
         .map_type(on.map_type())
