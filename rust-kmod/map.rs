@@ -164,8 +164,8 @@ impl LpmMtrie {
         loop {
             match found {
                 Ok(found) => return found,
-                // Without the lock, it tries again: this CPU has the lock, or waited for it when it was
-                // interrupted, or another CPU did not release it in time.
+                // Without the lock, it tries again: this CPU has the lock, or waited for it when it
+                // was interrupted, or another CPU did not release it in time.
                 Err(Disturbed) => {
                     found = self.writers.exclude(&mut read).unwrap_or_else(|_| read())
                 }
