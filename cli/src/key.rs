@@ -82,7 +82,7 @@ impl KeyKind {
                 .parse::<MacPrefix>()
                 .map(bytes)
                 .map_err(|error| Failure::usage(error.to_string())),
-            // Nothing is not everything, which an unset variable could then name.
+            // An empty text, such as that of an unset variable, must not name all paths.
             Self::Path if matches!(text, "" | "0x") => Err(wrong(
                 text,
                 "a path",
